@@ -1,0 +1,123 @@
+//! Plans that were made before: found again by text, parameter types, settings and the versions of the tables touched.
+//!
+//! A kept plan is checked out by one execution at a time, because operators keep state in it (a join's build side, a
+//! scalar subquery's value). A plan whose operators push filters into its scans while running cannot be run twice at all:
+//! of such a query the optimized logical plan is kept, and only the physical one made anew. No result is kept ever.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use parking_lot::Mutex;
+
+use super::parameter::Slots;
+use crate::catalog::Name;
+use crate::session::rows::Column;
+use crate::session::transaction::Snapshot;
+use crate::types::SqlType;
+
+/// How many texts are kept.
+const CAPACITY: usize = 512;
+/// How many copies of a physical plan are kept for one text.
+const COPIES: usize = 8;
+
+/// What a plan is found by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The database.
+    pub database: String,
+    /// The query's text.
+    pub text: Arc<str>,
+    /// Parameter types that the client gave.
+    pub types: Vec<Option<SqlType>>,
+    /// `Settings::fingerprint`.
+    pub settings: String,
+}
+
+/// A physical plan that is free to run, and where its parameters go.
+#[derive(Debug)]
+pub struct Ready {
+    /// The plan, its state reset before each run.
+    pub physical: Arc<dyn ExecutionPlan>,
+    /// Its parameters.
+    pub slots: Arc<Slots>,
+    /// Whether it may run again, with other values.
+    pub reusable: bool,
+}
+
+/// A query, planned.
+#[derive(Debug)]
+pub struct QueryPlan {
+    /// Relations that it reads, with the versions that it was planned for.
+    pub touched: BTreeMap<Name, u64>,
+    /// As the SQL says.
+    pub logical: LogicalPlan,
+    /// Optimized, where nothing in it depends on the moment (`now()`).
+    pub optimized: Mutex<Option<Arc<LogicalPlan>>>,
+    /// Whether `optimized` and `ready` may be kept.
+    pub stable: bool,
+    /// The result's columns.
+    pub columns: Arc<[Column]>,
+    /// The parameters' types.
+    pub parameters: Vec<SqlType>,
+    /// Physical plans at rest.
+    pub ready: Mutex<Vec<Ready>>,
+}
+
+impl QueryPlan {
+    /// Whether every relation still is as it was.
+    pub fn is_current(&self, snapshot: &Snapshot) -> bool {
+        self.touched.iter().all(|(name, version)| {
+            let state = if name.schema.starts_with("pg_temp") { &snapshot.temp } else { &snapshot.shared };
+            state.relations.get(name).is_some_and(|r| r.version == *version)
+        })
+    }
+
+    /// Gives a physical plan back after a run that went well.
+    pub fn give_back(&self, ready: Ready) {
+        let mut free = self.ready.lock();
+        if self.stable && ready.reusable && free.len() < COPIES {
+            free.push(ready);
+        }
+    }
+}
+
+/// The plans of a process.
+#[derive(Debug, Default)]
+pub struct PlanCache {
+    plans: Mutex<HashMap<Key, (u64, Arc<QueryPlan>)>>,
+    clock: std::sync::atomic::AtomicU64,
+}
+
+impl PlanCache {
+    /// A plan for that key that fits the snapshot.
+    pub fn get(&self, key: &Key, snapshot: &Snapshot) -> Option<Arc<QueryPlan>> {
+        let now = self.clock.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut plans = self.plans.lock();
+        let (used, plan) = plans.get_mut(key)?;
+        if plan.is_current(snapshot) {
+            *used = now;
+            Some(Arc::clone(plan))
+        } else {
+            None
+        }
+    }
+
+    /// Keeps a plan; the one unused longest goes.
+    pub fn put(&self, key: Key, plan: Arc<QueryPlan>) {
+        // A text of a megabyte is data, not a query that comes again.
+        if key.text.len() > 64 * 1024 {
+            return;
+        }
+        let now = self.clock.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut plans = self.plans.lock();
+        if plans.len() >= CAPACITY && !plans.contains_key(&key) {
+            let oldest = plans.iter().min_by_key(|(_, (used, _))| *used).map(|(k, _)| k.clone());
+            if let Some(oldest) = oldest {
+                plans.remove(&oldest);
+            }
+        }
+        plans.insert(key, (now, plan));
+    }
+}

@@ -1,0 +1,218 @@
+//! Operators as PostgreSQL resolves them, while DataFusion plans a query's expressions.
+//!
+//! A quoted literal without a type takes the other operand's; numerics divide to 16 significant digits; dates and
+//! intervals add up to timestamps; text is not compared with numbers.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, Cast, Placeholder, ScalarFunction};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF};
+use sqlparser::ast::BinaryOperator;
+
+use crate::error::{Condition, Error};
+use crate::function::arithmetic::{self, Operation};
+use crate::function::average::exact;
+use crate::function::bridge::Bridged;
+use crate::function::cast::PgCast;
+use crate::function::error::wrap;
+use crate::function::extract::Extract;
+use crate::types::SqlType;
+
+/// Our decisions about operators.
+#[derive(Debug)]
+pub struct PostgresOperators {
+    cast: Arc<ScalarUDF>,
+    extract: Arc<ScalarUDF>,
+    divide: Arc<ScalarUDF>,
+}
+
+impl PostgresOperators {
+    /// The planner.
+    pub fn new() -> Self {
+        Self {
+            cast: Arc::new(ScalarUDF::from(PgCast::new())),
+            extract: Arc::new(ScalarUDF::from(Extract::new())),
+            divide: arithmetic::function(Operation::Divide),
+        }
+    }
+}
+
+impl Default for PostgresOperators {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether an expression is a quoted literal whose type is still open.
+pub fn is_unknown(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), _))
+}
+
+fn untyped_parameter(expr: &Expr) -> bool {
+    matches!(expr, Expr::Placeholder(Placeholder { field: None, .. }))
+}
+
+/// `pg_cast(expr, type)`.
+pub fn cast_call(cast: &Arc<ScalarUDF>, expr: Expr, to: SqlType) -> Expr {
+    let name = Expr::Literal(ScalarValue::Utf8(Some(to.sql_name())), None);
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(cast), vec![expr, name]))
+}
+
+/// The type that an open literal takes beside a value of type `other`.
+pub fn literal_type(other: &DataType) -> Option<SqlType> {
+    let other = SqlType::of_arrow(other);
+    // A numeric literal keeps its own digits.
+    (!matches!(other.base, crate::types::Base::Text)).then_some(SqlType { typmod: -1, ..other })
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
+}
+
+fn arithmetic_operator(op: &BinaryOperator) -> Option<Operator> {
+    Some(match op {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Divide => Operator::Divide,
+        BinaryOperator::Modulo => Operator::Modulo,
+        _ => return None,
+    })
+}
+
+/// `42883`: `operator does not exist: integer = text`.
+pub fn no_operator(left: &DataType, op: &str, right: &DataType) -> Error {
+    Error::new(
+        Condition::UndefinedFunction,
+        format!("operator does not exist: {} {op} {}", SqlType::of_arrow(left).sql_name(), SqlType::of_arrow(right).sql_name()),
+    )
+    .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+fn is_decimal(t: &DataType) -> bool {
+    matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..) | DataType::Decimal64(..) | DataType::Decimal32(..))
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    expr.column_refs().is_empty()
+}
+
+impl PostgresOperators {
+    fn with_type(&self, expr: Expr, other: &DataType, op: &BinaryOperator, is_right: bool) -> Expr {
+        // `date - '1 day'` and `timestamp + '1 day'` mean an interval.
+        let instant = matches!(other, DataType::Date32 | DataType::Timestamp(..));
+        let text = match &expr {
+            Expr::Literal(value, _) => value.try_as_str().flatten().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        let spells_interval = text.chars().any(|c| c.is_ascii_alphabetic()) && !text.contains('-');
+        if instant && is_right && (matches!(op, BinaryOperator::Plus) || (matches!(op, BinaryOperator::Minus) && spells_interval))
+        {
+            return cast_call(&self.cast, expr, crate::types::Base::Interval.into());
+        }
+        match literal_type(other) {
+            Some(to) => cast_call(&self.cast, expr, to),
+            None => expr,
+        }
+    }
+}
+
+impl ExprPlanner for PostgresOperators {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let arithmetic = arithmetic_operator(&expr.op);
+        if arithmetic.is_none() && !is_comparison(&expr.op) {
+            return Ok(PlannerResult::Original(expr));
+        }
+        // A parameter without a type takes the other side's.
+        let (left, right) = (expr.left.clone(), expr.right.clone());
+        for (side, other) in [(&mut expr.left, right), (&mut expr.right, left)] {
+            if let Expr::Placeholder(placeholder) = side
+                && placeholder.field.is_none()
+                && !is_unknown(&other)
+                && !untyped_parameter(&other)
+                && let Ok((_, field)) = other.to_field(schema)
+            {
+                let to = SqlType { typmod: -1, ..SqlType::of_field(&field) };
+                let data_type = field.data_type().clone();
+                placeholder.field = Some(Arc::new(to.field("", true).with_data_type(data_type)));
+            }
+        }
+        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        let (left_open, right_open) = (is_unknown(&expr.left), is_unknown(&expr.right));
+        if left_open && !right_open {
+            expr.left = self.with_type(expr.left, &right, &expr.op, false);
+        } else if right_open && !left_open {
+            expr.right = self.with_type(expr.right, &left, &expr.op, true);
+        } else if (left.is_string() && !left_open && right.is_numeric())
+            || (right.is_string() && !right_open && left.is_numeric())
+        {
+            return Err(wrap(no_operator(&left, &expr.op.to_string(), &right)));
+        }
+        let Some(operator) = arithmetic else { return Ok(PlannerResult::Original(expr)) };
+        let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        if operator == Operator::Divide
+            && (is_decimal(&left) || is_decimal(&right))
+            && let (Some(to_left), Some(to_right)) = (exact(&left), exact(&right))
+        {
+            let brought = |e: Expr, from: &DataType, to: DataType| {
+                if *from == to { e } else { Expr::Cast(Cast::new(Box::new(e), to)) }
+            };
+            let args = vec![brought(expr.left, &left, to_left), brought(expr.right, &right, to_right)];
+            return Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.divide), args))));
+        }
+        let binary = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)));
+        let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
+        match (&left, operator, &right) {
+            (DataType::Date32, Operator::Minus, DataType::Date32) => {
+                let days = binary(expr.left, expr.right);
+                Ok(PlannerResult::Planned(Expr::Cast(Cast::new(Box::new(days), DataType::Int32))))
+            }
+            // A date and an interval make a timestamp; between constants that stay whole days a date serves as well,
+            // and lets statistics on date columns prune.
+            (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Interval(_))
+                if !(is_constant(&expr.left) && is_constant(&expr.right)) =>
+            {
+                let left = Expr::Cast(Cast::new(Box::new(expr.left), timestamp));
+                Ok(PlannerResult::Planned(binary(left, expr.right)))
+            }
+            (DataType::Interval(_), Operator::Plus, DataType::Date32)
+                if !(is_constant(&expr.left) && is_constant(&expr.right)) =>
+            {
+                let right = Expr::Cast(Cast::new(Box::new(expr.right), timestamp));
+                Ok(PlannerResult::Planned(binary(expr.left, right)))
+            }
+            (_, _, _) if (left.is_string() || right.is_string()) && !left.is_null() && !right.is_null() => {
+                Err(wrap(no_operator(&left, &expr.op.to_string(), &right)))
+            }
+            (_, _, _) => Ok(PlannerResult::Original(expr)),
+        }
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        // `substring(text from 'pattern')` is another function than `substring(text from 2)`.
+        if args.get(1).is_some_and(is_unknown) {
+            let function = Arc::new(ScalarUDF::from(Bridged::new("substring")));
+            return Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function, args))));
+        }
+        Ok(PlannerResult::Original(args))
+    }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.extract), args))))
+    }
+}

@@ -1,0 +1,238 @@
+//! A query's way from tree to running plan.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use sqlparser::ast;
+
+use super::cache::{Key, PlanCache, QueryPlan, Ready};
+use super::context::Context;
+use super::failure::translate;
+use super::parameter::{self, Slots};
+use crate::error::{Condition, Error, Result};
+use crate::session::rows::Column;
+use crate::session::transaction::Snapshot;
+use crate::sql::{dialect, label};
+use crate::types::{Base, SqlType};
+
+/// What planning needs to know of a session.
+#[derive(Debug, Clone)]
+pub struct Planning {
+    /// DataFusion's side of the session.
+    pub state: Arc<SessionState>,
+    /// What the statement sees.
+    pub snapshot: Snapshot,
+    /// The database's name.
+    pub database: String,
+    /// Schemas in which bare names are looked up.
+    pub search_path: Vec<String>,
+    /// `Settings::fingerprint`.
+    pub fingerprint: String,
+    /// The plans of the process.
+    pub cache: Arc<PlanCache>,
+}
+
+impl Planning {
+    /// Plans a query, or finds it planned.
+    ///
+    /// `types` are the parameter types that the client gave; `demands` those that the statement around the query asks for.
+    pub fn prepare(
+        &self,
+        text: &str,
+        query: &ast::Query,
+        types: &[Option<SqlType>],
+        demands: &dialect::Demands,
+    ) -> Result<Arc<QueryPlan>> {
+        let key =
+            Key { database: self.database.clone(), text: text.into(), types: types.to_vec(), settings: self.fingerprint.clone() };
+        if let Some(plan) = self.cache.get(&key, &self.snapshot) {
+            return Ok(plan);
+        }
+        let plan = Arc::new(self.make(query, types, demands)?);
+        self.cache.put(key, Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    fn make(&self, query: &ast::Query, types: &[Option<SqlType>], demands: &dialect::Demands) -> Result<QueryPlan> {
+        let mut query = query.clone();
+        let count = parameter_count(&query).max(types.len());
+        let mut known: Vec<Option<SqlType>> = types.to_vec();
+        known.resize(count, None);
+        let found = dialect::rewrite(&mut query, &known)?;
+        for (number, sql_type) in demands.iter().chain(&found) {
+            if let Some(slot) = known.get_mut(number - 1) {
+                slot.get_or_insert(*sql_type);
+            }
+        }
+        let context = Context::new(&self.state, &self.snapshot, &self.database, &self.search_path);
+        let mut logical = context.plan(&query, &known)?;
+        if known.iter().any(Option::is_none) {
+            // What stayed open takes the type that DataFusion inferred, or text.
+            let inferred = logical.get_parameter_fields().map_err(translate)?;
+            for (at, slot) in known.iter_mut().enumerate() {
+                if slot.is_none() {
+                    let field = inferred.get(&format!("${}", at + 1)).cloned().flatten();
+                    *slot = Some(field.map_or(SqlType::from(Base::Text), |f| exact_type(&f)));
+                }
+            }
+            logical = context.plan(&query, &known)?;
+        }
+        let columns: Arc<[Column]> = columns(&logical).into();
+        let stable = !depends_on_moment(&logical);
+        Ok(QueryPlan {
+            touched: context.touched(),
+            logical,
+            optimized: parking_lot::Mutex::default(),
+            stable,
+            columns,
+            parameters: known.into_iter().flatten().collect(),
+            ready: parking_lot::Mutex::default(),
+        })
+    }
+
+    /// A physical plan of a query with its parameters bound.
+    pub async fn instantiate(&self, plan: &QueryPlan, values: Vec<ScalarValue>) -> Result<Ready> {
+        let free = plan.ready.lock().pop();
+        if let Some(ready) = free {
+            ready.slots.bind(values);
+            let physical = reset_plan_states(ready.physical).map_err(translate)?;
+            return Ok(Ready { physical, slots: ready.slots, reusable: true });
+        }
+        let kept = plan.optimized.lock().clone();
+        let optimized = match kept {
+            Some(optimized) => optimized,
+            None => {
+                let optimized = Arc::new(self.state.optimize(&plan.logical).map_err(translate)?);
+                if plan.stable {
+                    *plan.optimized.lock() = Some(Arc::clone(&optimized));
+                }
+                optimized
+            }
+        };
+        let slots = Arc::new(Slots::default());
+        slots.bind(values.clone());
+        if values.is_empty() {
+            let physical = self.physical(&optimized).await?;
+            let reusable = is_reusable(&physical);
+            return Ok(Ready { physical, slots, reusable });
+        }
+        let installed = parameter::install(LogicalPlan::clone(&optimized), &slots).map_err(translate)?;
+        match self.physical(&installed).await {
+            Ok(physical) => {
+                let reusable = is_reusable(&physical);
+                Ok(Ready { physical, slots, reusable })
+            }
+            // LIMIT and some functions want constants: plan for these values alone.
+            Err(_) => {
+                let bound = plan.logical.clone().with_param_values(values).map_err(translate)?;
+                let optimized = self.state.optimize(&bound).map_err(translate)?;
+                Ok(Ready { physical: self.physical(&optimized).await?, slots, reusable: false })
+            }
+        }
+    }
+
+    async fn physical(&self, optimized: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        self.state.query_planner().create_physical_plan(optimized, self.state.as_ref()).await.map_err(translate)
+    }
+}
+
+fn exact_type(field: &arrow::datatypes::FieldRef) -> SqlType {
+    let sql_type = SqlType::of_field(field);
+    match field.data_type() {
+        DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => SqlType::numeric(*p, *s),
+        _ => sql_type,
+    }
+}
+
+/// Whether a finished physical plan can run again: nothing in it pushes filters to scans while it runs, and it does not recurse.
+pub fn is_reusable(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut reusable = true;
+    let walked = plan.apply(|node| {
+        let name = node.name();
+        if !node.dynamic_expressions_produced().is_empty() || name == "RecursiveQueryExec" || name == "ScalarSubqueryExec" {
+            reusable = false;
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    reusable && walked.is_ok()
+}
+
+/// One stream of all partitions' rows needs no more than this many tasks.
+pub fn partitions(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    plan.output_partitioning().partition_count()
+}
+
+/// The highest parameter number in a query.
+pub fn parameter_count<T: ast::Visit>(tree: &T) -> usize {
+    struct Highest(usize);
+    impl ast::Visitor for Highest {
+        type Break = ();
+        fn pre_visit_value(&mut self, value: &ast::ValueWithSpan) -> std::ops::ControlFlow<()> {
+            if let ast::Value::Placeholder(name) = &value.value
+                && let Some(number) = name.strip_prefix('$').and_then(|n| n.parse::<u16>().ok())
+            {
+                self.0 = self.0.max(usize::from(number));
+            }
+            std::ops::ControlFlow::Continue(())
+        }
+    }
+    let mut highest = Highest(0);
+    let _ = tree.visit(&mut highest);
+    highest.0
+}
+
+fn columns(plan: &LogicalPlan) -> Vec<Column> {
+    plan.schema()
+        .fields()
+        .iter()
+        .map(|field| {
+            let sql_type = match plan_type(field) {
+                t if t.base == Base::Unknown => Base::Text.into(),
+                t => t,
+            };
+            Column::new(label::visible(field.name()), sql_type)
+        })
+        .collect()
+}
+
+fn plan_type(field: &arrow::datatypes::FieldRef) -> SqlType {
+    SqlType::of_field(field)
+}
+
+/// Whether anything in a plan answers differently from one moment to the next: it must not be folded and kept.
+fn depends_on_moment(plan: &LogicalPlan) -> bool {
+    let mut depends = false;
+    let _ = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|e| {
+                if let Expr::ScalarFunction(f) = e
+                    && f.func.signature().volatility != Volatility::Immutable
+                {
+                    depends = true;
+                    return Ok(TreeNodeRecursion::Stop);
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    depends
+}
+
+/// Brings a bound value (one row) into the type of its parameter.
+pub fn bound_value(value: &arrow::array::ArrayRef, to: SqlType, zone: chrono_tz::Tz) -> Result<ScalarValue> {
+    let from = SqlType::of_arrow(value.data_type());
+    let data_type = to.arrow();
+    let cast = if value.data_type() == &data_type {
+        Arc::clone(value)
+    } else {
+        crate::function::cast::cast(value, from, to, &data_type, zone)?
+    };
+    ScalarValue::try_from_array(&cast, 0).map_err(|e| Error::new(Condition::InvalidParameterValue, e.to_string()))
+}

@@ -1,0 +1,290 @@
+//! Our rules among DataFusion's analyzer rules, and why each stands where it does.
+//!
+//! 1. [`OpenLiterals`], before type coercion: quoted literals in IN lists and BETWEEN take the type of what they are
+//!    compared with; coercion would turn the column into text instead.
+//! 2. DataFusion's `ResolveGroupingFunction` and `TypeCoercion`.
+//! 3. [`CheckedArithmetic`], after coercion: both operands have one type by now.
+//! 4. [`SplitAverages`], last: `avg` becomes `sum` and `count`, whose arguments are coerced already.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Alias, BinaryExpr, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::logical_plan::Aggregate;
+use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, LogicalPlan, Operator, Projection, ScalarUDF};
+use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
+
+use super::planner::{cast_call, is_unknown, literal_type, no_operator};
+use crate::function::arithmetic::{self, Operation};
+use crate::function::average::{Average, Mean};
+use crate::function::cast::PgCast;
+use crate::function::error::wrap;
+use crate::function::sum::Sum;
+
+/// DataFusion's analyzer rules with ours among them.
+pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(OpenLiterals::new())];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(CheckedArithmetic));
+    rules.push(Arc::new(SplitAverages));
+    rules
+}
+
+/// Rewrites the expressions of every node, in subqueries too, keeping output names.
+fn rewrite_expressions(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr, &datafusion::common::DFSchema) -> Result<Transformed<Expr>>,
+) -> Result<LogicalPlan> {
+    plan.transform_up_with_subqueries(|plan| {
+        let mut schema = datafusion::common::DFSchema::empty();
+        for input in plan.inputs() {
+            schema.merge(input.schema());
+        }
+        if let LogicalPlan::TableScan(scan) = &plan {
+            schema
+                .merge(&datafusion::common::DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+        }
+        let names = NamePreserver::new(&plan);
+        let rewritten = plan.map_expressions(|expr| {
+            let saved = names.save(&expr);
+            let rewritten = expr.transform_up(|e| rewrite(e, &schema))?;
+            Ok(rewritten.update_data(|e| saved.restore(e)))
+        })?;
+        if rewritten.transformed { Ok(Transformed::yes(rewritten.data.recompute_schema()?)) } else { Ok(rewritten) }
+    })
+    .map(|t| t.data)
+}
+
+/// Rule 1.
+#[derive(Debug)]
+struct OpenLiterals {
+    cast: Arc<ScalarUDF>,
+}
+
+impl OpenLiterals {
+    fn new() -> Self {
+        Self { cast: Arc::new(ScalarUDF::from(PgCast::new())) }
+    }
+
+    fn literal(&self, expr: Expr, beside: &DataType) -> Result<Expr> {
+        if !is_unknown(&expr) {
+            return Ok(expr);
+        }
+        Ok(match literal_type(beside) {
+            Some(to) => cast_call(&self.cast, expr, to),
+            None => expr,
+        })
+    }
+}
+
+impl AnalyzerRule for OpenLiterals {
+    fn name(&self) -> &str {
+        "open_literals"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        rewrite_expressions(plan, |expr, schema| match expr {
+            Expr::InList(mut list) => {
+                let Ok(beside) = list.expr.get_type(schema) else { return Ok(Transformed::no(Expr::InList(list))) };
+                if beside.is_string()
+                    || !list.list.iter().any(|e| is_unknown(e) || e.get_type(schema).is_ok_and(|t| t.is_string()))
+                {
+                    return Ok(Transformed::no(Expr::InList(list)));
+                }
+                for item in &mut list.list {
+                    if !is_unknown(item) && beside.is_numeric() && item.get_type(schema).is_ok_and(|t| t.is_string()) {
+                        return Err(wrap(no_operator(&beside, "=", &DataType::Utf8)));
+                    }
+                    *item = self.literal(std::mem::take(item), &beside)?;
+                }
+                Ok(Transformed::yes(Expr::InList(list)))
+            }
+            Expr::Between(mut between) => {
+                let Ok(beside) = between.expr.get_type(schema) else { return Ok(Transformed::no(Expr::Between(between))) };
+                if beside.is_string() || !(is_unknown(&between.low) || is_unknown(&between.high)) {
+                    return Ok(Transformed::no(Expr::Between(between)));
+                }
+                between.low = Box::new(self.literal(*between.low, &beside)?);
+                between.high = Box::new(self.literal(*between.high, &beside)?);
+                Ok(Transformed::yes(Expr::Between(between)))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::IsDistinctFrom | Operator::IsNotDistinctFrom), right }) => {
+                let (of_left, of_right) = (left.get_type(schema)?, right.get_type(schema)?);
+                let left = Box::new(self.literal(*left, &of_right)?);
+                let right = Box::new(self.literal(*right, &of_left)?);
+                Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
+            }
+            Expr::Case(mut case) => {
+                if let Some(operand) = &case.expr {
+                    let beside = operand.get_type(schema)?;
+                    for (when, _) in &mut case.when_then_expr {
+                        **when = self.literal(std::mem::take(when.as_mut()), &beside)?;
+                    }
+                }
+                let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref()).chain(case.else_expr.as_deref());
+                if let Some(beside) = typed(results, schema) {
+                    for (_, then) in &mut case.when_then_expr {
+                        **then = self.literal(std::mem::take(then.as_mut()), &beside)?;
+                    }
+                    if let Some(other) = &mut case.else_expr {
+                        **other = self.literal(std::mem::take(other.as_mut()), &beside)?;
+                    }
+                }
+                Ok(Transformed::yes(Expr::Case(case)))
+            }
+            Expr::ScalarFunction(mut call) if matches!(call.name(), "coalesce" | "nullif" | "greatest" | "least") => {
+                let Some(beside) = typed(call.args.iter(), schema) else {
+                    return Ok(Transformed::no(Expr::ScalarFunction(call)));
+                };
+                for argument in &mut call.args {
+                    *argument = self.literal(std::mem::take(argument), &beside)?;
+                }
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+    }
+}
+
+/// The type that settles what open literals among `expressions` mean; `None` where none is open, or nothing settles it.
+fn typed<'a>(expressions: impl Iterator<Item = &'a Expr>, schema: &datafusion::common::DFSchema) -> Option<DataType> {
+    let (mut open, mut settled) = (false, None);
+    for expression in expressions {
+        if is_unknown(expression) {
+            open = true;
+        } else if let Ok(data_type) = expression.get_type(schema)
+            && !data_type.is_null()
+        {
+            settled.get_or_insert(data_type);
+        }
+    }
+    settled.filter(|t| open && !t.is_string())
+}
+
+/// Rule 3.
+#[derive(Debug)]
+struct CheckedArithmetic;
+
+impl AnalyzerRule for CheckedArithmetic {
+    fn name(&self) -> &str {
+        "checked_arithmetic"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        rewrite_expressions(plan, |expr, schema| match expr {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo),
+                right,
+            }) => {
+                let checked = match (left.get_type(schema), right.get_type(schema)) {
+                    (Ok(l), Ok(r)) => l == r && (l.is_integer() || l.is_floating()),
+                    (_, _) => false,
+                };
+                match (checked, Operation::of(op)) {
+                    (true, Some(operation)) => {
+                        let call = ScalarFunction::new_udf(arithmetic::function(operation), vec![*left, *right]);
+                        Ok(Transformed::yes(Expr::ScalarFunction(call)))
+                    }
+                    (_, _) => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
+                }
+            }
+            Expr::Negative(inner) if inner.get_type(schema).is_ok_and(|t| t.is_integer()) => {
+                let call = ScalarFunction::new_udf(arithmetic::function(Operation::Negate), vec![*inner]);
+                Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+    }
+}
+
+/// Rule 4.
+#[derive(Debug)]
+struct SplitAverages;
+
+/// The average that an output of an aggregation is, if it is one that splits.
+fn exact_average(expr: &Expr) -> Option<&AggregateFunction> {
+    match expr {
+        Expr::Alias(alias) => exact_average(&alias.expr),
+        Expr::AggregateFunction(f) if f.func.inner().is::<Average>() && !f.params.distinct && f.params.order_by.is_empty() => {
+            Some(f)
+        }
+        _ => None,
+    }
+}
+
+impl AnalyzerRule for SplitAverages {
+    fn name(&self) -> &str {
+        "split_averages"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| match plan {
+            LogicalPlan::Aggregate(aggregate) => split(aggregate),
+            other => Ok(Transformed::no(other)),
+        })
+        .map(|t| t.data)
+    }
+}
+
+fn split(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+    let input = aggregate.input.schema();
+    let splits = |expr: &Expr| {
+        exact_average(expr).is_some_and(|f| f.params.args[0].get_type(input).is_ok_and(|t| matches!(t, DataType::Decimal128(..))))
+    };
+    if !aggregate.aggr_expr.iter().any(splits) {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
+    let sum = Arc::new(AggregateUDF::from(Sum::new()));
+    let mut parts: Vec<Expr> = Vec::new();
+    let mut place = |expr: Expr| match parts.iter().position(|p| *p == expr) {
+        Some(at) => at,
+        None => {
+            parts.push(expr);
+            parts.len() - 1
+        }
+    };
+    enum Output {
+        Part(usize),
+        Mean { sum: usize, count: usize, function: Mean },
+    }
+    let mut outputs = Vec::new();
+    for expr in &aggregate.aggr_expr {
+        let Some(average) = exact_average(expr).filter(|_| splits(expr)) else {
+            outputs.push(Output::Part(place(expr.clone())));
+            continue;
+        };
+        let part = |func: &Arc<AggregateUDF>| {
+            let mut part = average.clone();
+            part.func = Arc::clone(func);
+            Expr::AggregateFunction(part)
+        };
+        let function = Mean::of(&average.params.args[0].get_type(input)?)?;
+        outputs.push(Output::Mean { sum: place(part(&sum)), count: place(part(&count_udaf())), function });
+    }
+    let old = Arc::clone(&aggregate.schema);
+    let groups = old.fields().len() - aggregate.aggr_expr.len();
+    // Parts may have the same name and different types: a sum of integers beside the exact sum of an average.
+    let parts = parts.into_iter().enumerate().map(|(at, part)| part.unalias().alias(format!("part {at}"))).collect();
+    let inner = LogicalPlan::Aggregate(Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), parts)?);
+    let column = |at: usize| Expr::Column(datafusion::common::Column::from(inner.schema().qualified_field(at)));
+    let mut projection: Vec<Expr> = (0..groups).map(column).collect();
+    for (at, output) in outputs.into_iter().enumerate() {
+        let (qualifier, field) = old.qualified_field(groups + at);
+        let expr = match output {
+            Output::Part(part) => column(groups + part),
+            Output::Mean { sum, count, function } => {
+                let function = Arc::new(ScalarUDF::from(function));
+                Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![column(groups + sum), column(groups + count)]))
+            }
+        };
+        let same = matches!(&expr, Expr::Column(c) if c.name == *field.name() && c.relation.as_ref() == qualifier);
+        projection.push(if same { expr } else { Expr::Alias(Alias::new(expr, qualifier.cloned(), field.name().clone())) });
+    }
+    Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(projection, Arc::new(inner))?)))
+}

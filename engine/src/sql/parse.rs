@@ -1,0 +1,202 @@
+//! Text to syntax trees, in PostgreSQL's dialect, with PostgreSQL's syntax errors.
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+
+use super::position;
+use crate::error::{Condition, Error, Result};
+
+/// How deeply expressions and queries may nest.
+const DEPTH: usize = 200;
+
+/// One statement of a text.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// The whole text that it came in: positions count from its beginning.
+    pub source: Arc<str>,
+    /// The statement's own text.
+    pub text: Arc<str>,
+    /// Its tree; `None` for an empty statement.
+    pub tree: Option<Arc<ast::Statement>>,
+    /// `MOVE`: a `FETCH` that returns no rows.
+    pub is_move: bool,
+}
+
+impl Statement {
+    /// The statement's own text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether there is nothing to do: a comment, or nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_none()
+    }
+
+    /// A statement around a tree that is part of another statement.
+    pub fn part(&self, tree: ast::Statement) -> Self {
+        Self { source: Arc::clone(&self.source), text: tree.to_string().into(), tree: Some(Arc::new(tree)), is_move: false }
+    }
+}
+
+/// All statements of a text. A text without any gives one empty statement.
+///
+/// Fails with `42601` and a position where any of them is malformed: PostgreSQL runs nothing of such a text.
+pub fn parse(text: &str) -> Result<Vec<Statement>> {
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| {
+        let at = position::of_location(text, e.location).unwrap_or(1);
+        let rest: String = text.chars().skip(at.saturating_sub(1)).collect();
+        let what = match e.message.as_str() {
+            m if m.contains("Unterminated string literal") => "unterminated quoted string",
+            m if m.contains("Unterminated dollar-quoted") => "unterminated dollar-quoted string",
+            m if m.contains("multi-line comment") => "unterminated /* comment",
+            m if m.contains("delimiter '\"'") || m.contains("close delimiter") => "unterminated quoted identifier",
+            _ => "syntax error",
+        };
+        Error::syntax(format!("{what} at or near \"{rest}\"")).at(at)
+    })?;
+    let source: Arc<str> = text.into();
+    let mut statements = Vec::new();
+    for run in tokens.split(|t| t.token == Token::SemiColon) {
+        let mut run: Vec<TokenWithSpan> = run.iter().filter(|t| !matches!(t.token, Token::EOF)).cloned().collect();
+        let (Some(first), Some(last)) =
+            (run.iter().find(|t| !is_space(&t.token)), run.iter().rev().find(|t| !is_space(&t.token)))
+        else {
+            continue;
+        };
+        let from = position::of_span(text, first.span).unwrap_or(1);
+        let to = position::of_location(text, last.span.end).unwrap_or(usize::MAX);
+        let own: String = text.chars().skip(from - 1).take(to.saturating_sub(from)).collect();
+        let is_move = first_word(&run).is_some_and(|w| w.eq_ignore_ascii_case("move"));
+        substitute(&mut run);
+        let tree = parse_one(&dialect, text, run)?;
+        statements.push(Statement { source: Arc::clone(&source), text: own.into(), tree: Some(Arc::new(tree)), is_move });
+    }
+    if statements.is_empty() {
+        statements.push(Statement { source: Arc::clone(&source), text: "".into(), tree: None, is_move: false });
+    }
+    Ok(statements)
+}
+
+fn is_space(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_))
+}
+
+fn first_word(run: &[TokenWithSpan]) -> Option<&str> {
+    match &run.iter().find(|t| !is_space(&t.token))?.token {
+        Token::Word(Word { value, quote_style: None, .. }) => Some(value),
+        _ => None,
+    }
+}
+
+/// Spells what the parser does not know in words that it knows: ABORT is ROLLBACK, MOVE walks like FETCH,
+/// END is COMMIT, `TABLE t` is `SELECT * FROM t`.
+fn substitute(run: &mut Vec<TokenWithSpan>) {
+    let Some(at) = run.iter().position(|t| !is_space(&t.token)) else { return };
+    let Token::Word(word) = &run[at].token else { return };
+    let (with, more): (&str, &[&str]) = match word.value.to_ascii_lowercase().as_str() {
+        "abort" => ("ROLLBACK", &[]),
+        "move" => ("FETCH", &[]),
+        "table" => ("SELECT", &["*", "FROM"]),
+        _ => return,
+    };
+    let span = run[at].span;
+    run[at].token = Token::make_keyword(with);
+    for (offset, text) in more.iter().enumerate() {
+        let token = if *text == "*" { Token::Mul } else { Token::make_keyword(text) };
+        run.insert(at + 1 + offset, TokenWithSpan { token, span });
+    }
+}
+
+fn parse_one(dialect: &PostgreSqlDialect, text: &str, mut run: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    let end = run.last().map_or(sqlparser::tokenizer::Location::new(0, 0), |t| t.span.end);
+    let copies = first_word(&run).is_some_and(|w| w.eq_ignore_ascii_case("copy"));
+    if copies {
+        // The parser wants the semicolon behind COPY … FROM STDIN, after which psql's data would follow.
+        run.push(TokenWithSpan { token: Token::SemiColon, span: sqlparser::tokenizer::Span::new(end, end) });
+    }
+    let mut parser = Parser::new(dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(run);
+    let statement = parser.parse_statement().map_err(|e| syntax_error(text, &e))?;
+    let mut rest = parser.peek_token();
+    if rest.token == Token::SemiColon {
+        parser.next_token();
+        rest = parser.peek_token();
+    }
+    if rest.token == Token::EOF {
+        return Ok(statement);
+    }
+    Err(near(text, position::of_span(text, rest.span).unwrap_or(1)))
+}
+
+/// `syntax error at or near "x"`, x being the token at `at`.
+fn near(text: &str, at: usize) -> Error {
+    let rest: String = text.chars().skip(at.saturating_sub(1)).collect();
+    let token = match Tokenizer::new(&PostgreSqlDialect {}, &rest).tokenize_with_location() {
+        Ok(tokens) => {
+            let first = tokens.iter().find(|t| !is_space(&t.token));
+            first.and_then(|t| {
+                let from = position::of_location(&rest, t.span.start)?;
+                let to = position::of_location(&rest, t.span.end)?;
+                Some(rest.chars().skip(from - 1).take(to.saturating_sub(from)).collect::<String>())
+            })
+        }
+        Err(_) => None,
+    };
+    match token {
+        Some(token) if !token.is_empty() => Error::syntax(format!("syntax error at or near \"{token}\"")).at(at),
+        Some(_) | None => Error::syntax("syntax error at end of input").at(text.chars().count() + 1),
+    }
+}
+
+fn syntax_error(text: &str, error: &ParserError) -> Error {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => {
+            return Error::new(Condition::StatementTooComplex, "stack depth limit exceeded")
+                .hint(format!("Nest expressions and queries less than {DEPTH} deep."));
+        }
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+    };
+    let place = message.rsplit_once(" at Line: ").and_then(|(_, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((line.trim().parse().ok()?, column.trim().parse().ok()?))
+    });
+    match place {
+        Some((line, column)) if !message.contains("found: EOF") => near(text, position::of(text, line, column)),
+        Some(_) => Error::syntax("syntax error at end of input").at(text.chars().count() + 1),
+        None if message.contains("found: EOF") => Error::syntax("syntax error at end of input").at(text.chars().count() + 1),
+        None => Error::syntax(format!("syntax error: {message}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_and_keeps_texts() {
+        let texts: Vec<String> =
+            parse(" select 1 ; /* x */ ; select ';' -- c\n").unwrap().iter().map(|s| s.text.to_string()).collect();
+        assert_eq!(texts, ["select 1", "select ';'"]);
+        assert!(parse("-- ping").unwrap()[0].is_empty());
+    }
+
+    #[test]
+    fn errors_have_a_place() {
+        let error = parse("select 1 fro m").unwrap_err();
+        assert_eq!((error.message.as_str(), error.position), ("syntax error at or near \"m\"", Some(14)));
+        assert_eq!(parse("select (1").unwrap_err().message, "syntax error at end of input");
+        assert_eq!(parse("selec 1").unwrap_err().position, Some(1));
+        assert!(parse("select 'abc").unwrap_err().message.starts_with("unterminated quoted string"));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let text = format!("select {}1{}", "(".repeat(10_000), ")".repeat(10_000));
+        assert_eq!(parse(&text).unwrap_err().condition, Condition::StatementTooComplex);
+    }
+}

@@ -1,0 +1,167 @@
+//! Devices and how they are found.
+//!
+//! [`Discovery::find`] asks for names and sizes only, which takes milliseconds; what takes memory and
+//! time, such as measuring a device, is done when it is asked for.
+//!
+//! # Adding a device
+//!
+//! Implement [`Device`] in a file beside `cpu.rs`, add a variant to [`Kind`] and to
+//! [`DeviceChoice`](crate::DeviceChoice), and list it in [`Discovery::devices`].
+
+mod cpu;
+mod cuda;
+
+use std::fmt;
+use std::path::Path;
+
+pub use cpu::Cpu;
+pub use cuda::{CudaDevice, Nvrtc};
+
+use crate::error::Result;
+
+/// Why nothing that was found runs an operator.
+const NOT_YET: &str = "in this release every operator runs in DataFusion on the CPU";
+
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+}
+
+/// A device's memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// All of it.
+    pub total: u64,
+    /// What could be had now.
+    pub free: u64,
+}
+
+/// Which way bytes went while a device's memory was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// They were read.
+    Read,
+    /// They were copied: each counts twice, once read and once written.
+    Copy,
+}
+
+/// How fast a device's memory is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bandwidth {
+    /// Bytes moved in a second, in the best of several repetitions.
+    pub bytes_per_second: f64,
+    /// Which way.
+    pub traffic: Traffic,
+}
+
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.bytes_per_second / 1e9;
+        match self.traffic {
+            Traffic::Read => write!(f, "{rate:.1} GB/s read"),
+            Traffic::Copy => write!(f, "{rate:.1} GB/s copy, each byte read and written"),
+        }
+    }
+}
+
+/// Something that can compute.
+pub trait Device: fmt::Debug + Send + Sync {
+    /// How `--device` names it: `cpu`, `cuda:0`.
+    fn name(&self) -> String;
+
+    /// What it is.
+    fn kind(&self) -> Kind;
+
+    /// What its maker calls it.
+    fn model(&self) -> &str;
+
+    /// Its memory.
+    fn memory(&self) -> Result<Memory>;
+
+    /// What else there is to say, as names and values for a person.
+    fn describe(&self) -> Vec<(&'static str, String)>;
+
+    /// Measures how fast its memory is: a second or less, and up to a few GiB of memory for that time.
+    fn measure_bandwidth(&self) -> Result<Bandwidth>;
+
+    /// Why no operator runs on it, where none does.
+    fn unused_because(&self) -> Option<&'static str> {
+        Some(NOT_YET)
+    }
+}
+
+/// What the machine has.
+#[derive(Debug)]
+pub struct Discovery {
+    /// The processor.
+    pub cpu: Cpu,
+    /// The NVIDIA GPUs, or why there are none.
+    pub cuda: Result<Vec<CudaDevice>, String>,
+    /// The CUDA compiler, where it is and how to get it.
+    pub nvrtc: Nvrtc,
+}
+
+impl Discovery {
+    /// Looks for devices. `data_folder` is where a compiler that was installed for Warpwise alone would be.
+    pub fn find(data_folder: &Path) -> Self {
+        Self { cpu: Cpu::find(), cuda: cuda::find(), nvrtc: Nvrtc::find(data_folder) }
+    }
+
+    /// Every device found.
+    pub fn devices(&self) -> Vec<&dyn Device> {
+        let gpus = self.cuda.iter().flatten().map(|device| device as &dyn Device);
+        std::iter::once(&self.cpu as &dyn Device).chain(gpus).collect()
+    }
+
+    /// All of it in one line: `cpu: 2 cores, AVX-512 · gpu: none`.
+    pub fn line(&self) -> String {
+        let gpu = match self.cuda.as_deref() {
+            Err(_) | Ok([]) => "none".to_owned(),
+            Ok(devices) => {
+                let each = devices.iter().map(|device| match device.memory_total() {
+                    Some(total) => format!("{}, {} (found, not used in this release)", device.model(), gibibytes(total)),
+                    None => format!("{} (found, not used in this release)", device.model()),
+                });
+                each.collect::<Vec<_>>().join("; ")
+            }
+        };
+        format!("cpu: {} · gpu: {gpu}", self.cpu.summary())
+    }
+}
+
+/// Bytes as a person reads them: `15.6 GiB`, `512 MiB`.
+pub fn gibibytes(bytes: u64) -> String {
+    let gib = bytes as f64 / f64::from(1 << 30);
+    if gib < 1.0 {
+        format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
+    } else if gib < 100.0 {
+        format!("{gib:.1} GiB")
+    } else {
+        format!("{gib:.0} GiB")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_never_fails() {
+        let found = Discovery::find(Path::new("/nonexistent"));
+        assert!(found.line().starts_with("cpu: "), "{}", found.line());
+        assert!(found.line().contains(" · gpu: "), "{}", found.line());
+        assert_eq!(found.devices()[0].kind(), Kind::Cpu);
+        assert!(found.devices().iter().all(|device| device.unused_because().is_some()));
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(gibibytes(512 << 20), "512 MiB");
+        assert_eq!(gibibytes(1 << 30), "1.0 GiB");
+        assert_eq!(gibibytes(141 << 30), "141 GiB");
+    }
+}

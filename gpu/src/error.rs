@@ -1,0 +1,29 @@
+//! What can go wrong with a device, in sentences.
+
+use std::fmt;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a device did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// There is no such device here, or nothing runs on it; the sentence says which.
+    Absent(String),
+    /// What was asked for is not the name of a device.
+    Unknown(String),
+    /// The device or its driver failed.
+    Failed(String),
+    /// There is not enough memory for it.
+    OutOfMemory(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(text) | Self::Unknown(text) | Self::Failed(text) | Self::OutOfMemory(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,18 @@
+//! Devices: what this machine can compute on.
+//!
+//! A [`Device`] says what it is, how much memory it has and how fast that memory is; [`Discovery`] finds
+//! all of them, and never fails or panics where a driver is absent, old or broken. A [`DeviceChoice`] is
+//! what a person asks for (`--device cuda:0,1`).
+//!
+//! Reading order: `choice`, `device`, `device/cpu`, `device/cuda`.
+//!
+//! What is deliberately absent: this crate has never heard of SQL. In this release it runs no program
+//! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
+
+mod choice;
+mod device;
+mod error;
+
+pub use choice::DeviceChoice;
+pub use device::{Bandwidth, Cpu, CudaDevice, Device, Discovery, Kind, Memory, Nvrtc, Traffic, gibibytes};
+pub use error::{Error, Result};

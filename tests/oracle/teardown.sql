@@ -1,0 +1,4 @@
+drop table t;
+drop table w;
+drop table m;
+drop table o;
