@@ -28,10 +28,10 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A time as a person says it: `0.3 s`, `9 s`, `125 s`.
+/// A time as a person says it: `42 ms`, `9 s`, `125 s`.
 pub fn seconds(time: std::time::Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 0.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+    if seconds < 0.9995 { format!("{:.0} ms", seconds * 1e3) } else { format!("{seconds:.0} s") }
 }
 
 #[cfg(test)]
@@ -47,9 +47,7 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        assert_eq!(
-            [40, 300, 960, 8_600, 125_000].map(|ms| seconds(Duration::from_millis(ms))),
-            ["0.0 s", "0.3 s", "1 s", "9 s", "125 s"]
-        );
+        let shown = [0, 42, 1_400, 8_600, 125_000].map(|ms| seconds(Duration::from_millis(ms)));
+        assert_eq!(shown, ["0 ms", "42 ms", "1 s", "9 s", "125 s"]);
     }
 }

@@ -136,8 +136,13 @@ fn run(protocol: Protocol) {
     let mut failures = Vec::new();
     for file in &files {
         reset(&server);
-        if let Err(error) = runner(server.address(), protocol).run_file(file) {
-            failures.push(error.display(false).to_string());
+        let records = sqllogictest::parse_file::<Type>(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let mut runner = runner(server.address(), protocol);
+        // All of a file, also behind a failure: what fails says its place.
+        for record in records {
+            if let Err(error) = runner.run(record) {
+                failures.push(error.display(false).to_string());
+            }
         }
     }
     let count = (failures.len(), files.len());

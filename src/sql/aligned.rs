@@ -98,11 +98,8 @@ fn write_names(out: &mut dyn Write, names: &[Vec<(String, usize)>], widths: &[us
         for (column, lines) in names.iter().enumerate() {
             let (text, columns) = lines.get(at).map_or(("", 0), |(text, columns)| (text.as_str(), *columns));
             let space = widths[column] - columns;
-            let first = if at > 0 && at < lines.len() { "+" } else { " " };
             let last = if at + 1 < lines.len() { "+" } else { " " };
-            // Only the left sign of a continued name is blank in psql's style.
-            let first = if first == "+" { " " } else { first };
-            write!(out, "{first}{:left$}{text}{:right$}{last}", "", "", left = space / 2, right = space.div_ceil(2))?;
+            write!(out, " {:left$}{text}{:right$}{last}", "", "", left = space / 2, right = space.div_ceil(2))?;
             if column + 1 < names.len() {
                 out.write_all(b"|")?;
             }
@@ -174,12 +171,25 @@ mod tests {
     fn lines_and_control_characters() {
         let text = shown(None, &[("a", false), ("b", false)], &[&[Some("x\nyy"), Some("1\n2")]]);
         assert_eq!(text, " a  | b \n----+---\n x +| 1+\n yy | 2\n(1 row)\n\n");
-        assert_eq!(
-            shown(None, &[("a", false)], &[&[Some("a\tb\u{1}\r")]]),
-            "         a         \n-------------------\n a       b\\x01\\r\n(1 row)\n\n"
-                .replace("         a         ", "        a        ")
-                .replace("-------------------", "-----------------")
-        );
+        let text = shown(None, &[("a", false)], &[&[Some("a\tb\u{1}\r")]]);
+        assert_eq!(text, "        a        \n-----------------\n a       b\\x01\\r\n(1 row)\n\n");
+    }
+
+    #[test]
+    fn names_of_several_lines() {
+        let names = [("a\nbcd", false), ("y", false), ("n", true), ("z", false)];
+        let text = shown(None, &names, &[&[Some("x"), Some("p\n\nq"), Some("1"), Some("1\n2")]]);
+        let lines = [
+            "  a +| y | n | z ",
+            " bcd |   |   |   ",
+            "-----+---+---+---",
+            " x   | p+| 1 | 1+",
+            "     |  +|   | 2",
+            "     | q |   | ",
+            "(1 row)",
+            "\n",
+        ];
+        assert_eq!(text, lines.join("\n"));
     }
 
     #[test]

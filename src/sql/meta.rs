@@ -15,16 +15,15 @@ pub enum Next {
     Quit,
 }
 
-const HELP: &str = "\
-  \\q             end
-  \\d             list tables and views
-  \\d NAME        the columns of one
-  \\dt            list tables
-  \\l             list databases
-  \\timing [on|off]  show how long statements take
-  \\?             this";
+const HELP: &str = r"  \q                end
+  \d                list tables and views
+  \d NAME           the columns of one
+  \dt               list tables
+  \l                list databases
+  \timing [on|off]  show how long statements take
+  \?                this";
 
-/// `WHERE` to list relations by: their kinds.
+/// Kinds of relations, as `relkind` has them.
 const TABLES: &str = "'r','p'";
 const RELATIONS: &str = "'r','p','v','m','S','f'";
 

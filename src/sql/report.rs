@@ -119,10 +119,13 @@ mod tests {
 
     #[test]
     fn long_lines_are_cut() {
-        let long = format!("select {}", "a".repeat(100));
-        assert_eq!(at(&long, 8), format!("ERROR:  m\nLINE 1: select {}...\n               ^\n", "a".repeat(53)));
-        let text = at(&long, 90);
-        assert_eq!(text, format!("ERROR:  m\nLINE 1: ...{}...\n{}^\n", "a".repeat(60), " ".repeat(8 + 3 + 50)));
+        // As psql 15 shows them.
+        let behind = format!("select repeat('a',20) from nosuch where {} = 1", "a".repeat(52));
+        let shown = format!("LINE 1: select repeat('a',20) from nosuch where {}...\n{}^\n", "a".repeat(20), " ".repeat(35));
+        assert_eq!(at(&behind, 28), format!("ERROR:  m\n{shown}"));
+        let before = format!("select '{}', {}, d", "b".repeat(81), "c".repeat(34));
+        let shown = format!("LINE 1: ...{}', {}...\n{}^\n", "b".repeat(47), "c".repeat(10), " ".repeat(61));
+        assert_eq!(at(&before, 93), format!("ERROR:  m\n{shown}"));
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Record {
         line.push_str(&format!("  {:>6} {unit}", first.rows));
         if let Some(verdict) = &self.verdict {
             if verdict.holds() {
-                line.push_str(&format!("  verified: {} values, {} of them to the last digit", verdict.cells, verdict.exact));
+                let unit = if verdict.cells == 1 { "value" } else { "values" };
+                line.push_str(&format!("  verified: {} {unit}, {} to the last digit", verdict.cells, verdict.exact));
             } else {
                 line.push_str(&format!("  WRONG: {} differences", verdict.wrong));
             }

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Condition, Error, Result};
 use crate::evaluate::{ActivityRow, ColumnInfo, Environment, FunctionInfo, KeyInfo, RelationInfo, SettingRow};
 use crate::session::Session;
+use crate::session::cancel::Limit;
 use crate::session::transaction::Snapshot;
 use crate::settings::{self, Context, Kind, SETTINGS, Scope, Settings};
 
@@ -31,6 +32,7 @@ struct SessionEnvironment {
     statement: DateTime<Utc>,
     transaction: DateTime<Utc>,
     client_address: Option<String>,
+    limit: Limit,
 }
 
 impl Session {
@@ -49,6 +51,7 @@ impl Session {
             statement: now,
             transaction: self.transaction.as_ref().map_or(now, |t| t.began),
             client_address: self.client_address(),
+            limit: self.limit(),
         })
     }
 
@@ -263,6 +266,10 @@ impl Environment for SessionEnvironment {
 
     fn client_address(&self) -> Option<String> {
         self.client_address.clone()
+    }
+
+    fn interrupted(&self) -> Result<()> {
+        self.limit.check()
     }
 
     fn functions(&self) -> Vec<FunctionInfo> {

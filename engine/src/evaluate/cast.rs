@@ -181,7 +181,7 @@ pub fn cast(value: &Datum, from: SqlType, to: SqlType, explicit: bool, ctx: &Con
         return Ok(Datum::Null);
     }
     let converted = if coerce::same(from, to) { value.clone() } else { convert(value, from, to, ctx)? };
-    modify(converted, to, explicit, ctx)
+    modify(converted, to, explicit)
 }
 
 fn convert(value: &Datum, from: SqlType, to: SqlType, ctx: &Context<'_>) -> Result<Datum> {
@@ -332,14 +332,14 @@ pub fn timestamp_to_date(us: i64) -> i32 {
 }
 
 /// Applies a type's modifier: lengths, precision and scale, digits of a second.
-pub fn modify(value: Datum, to: SqlType, explicit: bool, ctx: &Context<'_>) -> Result<Datum> {
+pub fn modify(value: Datum, to: SqlType, explicit: bool) -> Result<Datum> {
     if to.typmod < 0 || value.is_null() {
         return Ok(value);
     }
     if to.array {
         let Datum::Array(array) = &value else { return Ok(value) };
         let element = SqlType { array: false, ..to };
-        let items: Result<Vec<Datum>> = array.items.iter().map(|i| modify(i.clone(), element, explicit, ctx)).collect();
+        let items: Result<Vec<Datum>> = array.items.iter().map(|i| modify(i.clone(), element, explicit)).collect();
         return Ok(Datum::Array(std::sync::Arc::new(super::datum::Array {
             element: to.base,
             lower: array.lower,

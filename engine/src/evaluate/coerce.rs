@@ -45,6 +45,12 @@ pub fn is_preferred(t: SqlType) -> bool {
     !t.array && matches!(t.base, Base::Bool | Base::Text | Base::Float8 | Base::Oid | Base::Timestamptz | Base::Interval)
 }
 
+/// A type's name in messages: without its modifier.
+pub fn shown(t: SqlType) -> String {
+    let name = SqlType { typmod: -1, ..t }.sql_name();
+    if t.base == Base::Bpchar { name.replacen("bpchar", "character", 1) } else { name }
+}
+
 /// The same type but for its modifier.
 pub fn same(a: SqlType, b: SqlType) -> bool {
     a.base == b.base && a.array == b.array

@@ -173,6 +173,10 @@ pub trait Environment {
     fn terminate_backend(&self, pid: i32) -> bool;
     /// The client's address, where it came over a network.
     fn client_address(&self) -> Option<String>;
+    /// Fails where the statement shall end (cancelled, out of time); asked now and then while rows are made.
+    fn interrupted(&self) -> Result<()> {
+        Ok(())
+    }
     /// The query engine's functions.
     fn functions(&self) -> Vec<FunctionInfo>;
 }

@@ -141,3 +141,6 @@ pub fn from_text(text: &str, sql_type: SqlType, env: &dyn Environment) -> Result
 pub fn touches_only_catalogs(query: &Query, is_user_relation: &dyn Fn(Option<&str>, &str) -> bool) -> bool {
     analyze::relations::only_catalogs(query, is_user_relation)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,8 @@ pub struct Run<'a> {
     /// Indexes by item, and the rows that they are of.
     indexes: HashMap<usize, (Arc<Vec<Row>>, Arc<Index>)>,
     depth: usize,
+    /// Rows walked, to ask now and then whether to go on.
+    ticks: u32,
 }
 
 /// Orders rows of keys: each key's direction and the place of its nulls.
@@ -90,7 +92,21 @@ pub(super) fn order_by(a: &[Datum], b: &[Datum], keys: impl Iterator<Item = (boo
 impl<'a> Run<'a> {
     /// A run with these parameters.
     pub fn new(ctx: &'a Context<'a>, params: &'a [Datum]) -> Self {
-        Self { ctx, params, frames: Vec::new(), kept: HashMap::new(), ctes: HashMap::new(), indexes: HashMap::new(), depth: 0 }
+        Self {
+            ctx,
+            params,
+            frames: Vec::new(),
+            kept: HashMap::new(),
+            ctes: HashMap::new(),
+            indexes: HashMap::new(),
+            depth: 0,
+            ticks: 0,
+        }
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(4096) { self.ctx.env.interrupted() } else { Ok(()) }
     }
 
     pub(super) fn row(&self, frame: usize) -> &[Datum] {
@@ -325,10 +341,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn place(&mut self, frame: usize, start: usize, values: &[Datum]) {
+    fn place(&mut self, frame: usize, start: usize, values: &[Datum]) -> Result<()> {
+        self.tick()?;
         for (slot, value) in self.frames[frame].row[start..].iter_mut().zip(values) {
             *slot = value.clone();
         }
+        Ok(())
     }
 
     fn blank(&mut self, frame: usize, item: &Item) {
@@ -383,7 +401,7 @@ impl<'a> Run<'a> {
         if let Some(rows) = self.stored(item)? {
             if item.lookup.is_empty() {
                 for row in rows.iter() {
-                    self.place(frame, item.start, &row[..item.width.min(row.len())]);
+                    self.place(frame, item.start, &row[..item.width.min(row.len())])?;
                     if self.holds(&item.filters)? && !k(self)? {
                         return Ok(false);
                     }
@@ -396,7 +414,7 @@ impl<'a> Run<'a> {
             }
             let index = self.index(item, &rows);
             for at in index.get(&Key::of(&wanted)).map_or(&[][..], Vec::as_slice) {
-                self.place(frame, item.start, &rows[*at][..item.width.min(rows[*at].len())]);
+                self.place(frame, item.start, &rows[*at][..item.width.min(rows[*at].len())])?;
                 if self.holds(&item.filters)? && !k(self)? {
                     return Ok(false);
                 }
@@ -407,7 +425,7 @@ impl<'a> Run<'a> {
             Source::Functions(functions, numbered) => {
                 let rows = self.function_rows(functions, *numbered)?;
                 for row in rows {
-                    self.place(frame, item.start, &row);
+                    self.place(frame, item.start, &row)?;
                     if self.holds(&item.filters)? && !k(self)? {
                         return Ok(false);
                     }
@@ -439,7 +457,7 @@ impl<'a> Run<'a> {
                 let go_on = self.item(frame, left, &mut |run| {
                     let mut matched = false;
                     for (row, used) in &mut rights {
-                        run.place(frame, right.start, row);
+                        run.place(frame, right.start, row)?;
                         if !run.holds(on)? {
                             continue;
                         }
@@ -460,7 +478,7 @@ impl<'a> Run<'a> {
                 }
                 self.blank(frame, left);
                 for (row, _) in rights.into_iter().filter(|(_, used)| !used) {
-                    self.place(frame, right.start, &row);
+                    self.place(frame, right.start, &row)?;
                     if self.holds(&item.filters)? && !k(self)? {
                         return Ok(false);
                     }

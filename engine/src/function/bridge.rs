@@ -40,6 +40,18 @@ pub const OVERRIDES: &[&str] = &[
     "to_timestamp",
 ];
 
+/// Functions whose answer depends on the session, of which a plan's expression knows nothing.
+const OF_THE_SESSION: &[&str] = &[
+    "current_catalog", "current_database", "current_query", "current_role", "current_schema", "current_schemas", "current_setting",
+    "current_user", "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port", "session_user", "set_config",
+    "to_regclass", "to_regnamespace", "to_regproc", "to_regrole", "txid_current", "user",
+];
+
+/// Functions that answer differently each time.
+const VOLATILE: &[&str] = &[
+    "clock_timestamp", "gen_random_uuid", "localtime", "localtimestamp", "statement_timestamp", "timeofday", "transaction_timestamp",
+];
+
 /// One of the evaluator's functions.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Bridged {
@@ -51,11 +63,17 @@ impl Bridged {
     /// By that name.
     pub fn new(name: &str) -> Self {
         let signature = TypeSignature::OneOf(vec![TypeSignature::VariadicAny, TypeSignature::Nullary]);
-        Self { name: name.to_owned(), signature: Signature::new(signature, Volatility::Immutable) }
+        let volatility = if VOLATILE.contains(&name) { Volatility::Volatile } else { Volatility::Immutable };
+        Self { name: name.to_owned(), signature: Signature::new(signature, volatility) }
     }
 
     /// The call with arguments of these types, understood; a constant text is an open literal, as in SQL.
     fn analyzed(&self, types: &[SqlType], zone: Tz) -> Result<Analyzed, Error> {
+        let of_the_session = self.name.starts_with("pg_") || self.name.starts_with("has_") || OF_THE_SESSION.contains(&self.name.as_str());
+        if of_the_session && !function::named(&self.name).is_empty() {
+            return Err(Error::unsupported(format!("function {} is not supported beside a table's rows", self.name))
+                .hint("Select it in a statement of its own."));
+        }
         if function::named(&self.name).iter().any(|f| !matches!(f.body, function::Body::Scalar(_))) {
             return Err(Error::unsupported(format!("function {} is not supported on a table's rows", self.name)));
         }
@@ -122,7 +140,7 @@ impl ScalarUDFImpl for Bridged {
                 })
                 .collect();
             match e.condition {
-                Condition::UndefinedFunction | Condition::FeatureNotSupported => wrap(
+                Condition::UndefinedFunction => wrap(
                     Error::new(
                         Condition::UndefinedFunction,
                         format!("function {}({}) does not exist", self.name, shown.join(", ")),

@@ -147,7 +147,7 @@ fn is_number(base: Base) -> bool {
 /// Whether PostgreSQL has such a cast: `42846` where not.
 pub fn castable(from: SqlType, to: SqlType) -> Result<(), Error> {
     let refused =
-        || Err(Error::new(Condition::CannotCoerce, format!("cannot cast type {} to {}", from.sql_name(), to.sql_name())));
+        || Err(Error::new(Condition::CannotCoerce, format!("cannot cast type {} to {}", SqlType { typmod: -1, ..from }.sql_name(), SqlType { typmod: -1, ..to }.sql_name())));
     if (from.base == to.base && from.array == to.array) || (is_text(from.base) && !from.array) || (is_text(to.base) && !to.array)
     {
         return Ok(());
@@ -163,6 +163,11 @@ pub fn castable(from: SqlType, to: SqlType) -> Result<(), Error> {
         || (matches!(from.base, Base::Timestamp | Base::Timestamptz | Base::Interval) && to.base == Base::Time)
         || (from.base == Base::Time && to.base == Base::Interval);
     if fine { Ok(()) } else { refused() }
+}
+
+/// Whether a value of one type may be assigned to a column of another: narrower than what may be cast.
+pub fn assignable(from: SqlType, to: SqlType) -> bool {
+    castable(from, to).is_ok() && !matches!((from.base, to.base), (Base::Bool, Base::Int4) | (Base::Int4, Base::Bool))
 }
 
 /// Casts a column. `data_type` is the Arrow type that is wanted.
@@ -561,6 +566,10 @@ pub fn to_text(input: &ArrayRef, from: SqlType, zone: Tz) -> Result<ArrayRef, Er
                 }
             })
         }
+        DataType::FixedSizeBinary(_) => {
+            let values = input.as_fixed_size_binary();
+            each(input, |out, row| text::write_bytea(out, values.value(row)))
+        }
         data_type if data_type.is_string() && from.base == Base::Bpchar => {
             let values = plain(input, &DataType::Utf8)?;
             let values = values.as_string::<i32>();
@@ -599,8 +608,8 @@ fn limited(input: &ArrayRef, to: SqlType, data_type: &DataType) -> Result<ArrayR
             v.map(|v| {
                 let mut out: String = v.chars().take(limit).collect();
                 if to.base == Base::Bpchar {
-                    let missing = limit.saturating_sub(out.chars().count());
-                    out.extend(std::iter::repeat_n(' ', missing));
+                    // Kept without the blanks that fill it up: see `sql::insert`.
+                    out.truncate(out.trim_end_matches(' ').len());
                 }
                 out
             })
@@ -610,6 +619,11 @@ fn limited(input: &ArrayRef, to: SqlType, data_type: &DataType) -> Result<ArrayR
 }
 
 fn arrays(input: &ArrayRef, from: SqlType, to: SqlType, data_type: &DataType, zone: Tz) -> Result<ArrayRef, Error> {
+    if to.array && input.data_type().is_string() {
+        let texts = plain(input, &DataType::Utf8)?;
+        let parsed = text::parse_column(to, &mut texts.as_string::<i32>().iter(), &zone).map_err(|e| *e.error)?;
+        return if parsed.data_type() == data_type { Ok(parsed) } else { plain(&parsed, data_type) };
+    }
     if from.array && to.array {
         let DataType::List(item) = data_type else { return Err(Error::internal("an array that is no list")) };
         let list = plain(

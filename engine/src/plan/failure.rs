@@ -17,7 +17,7 @@ static COERCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"Cannot (?:coerce arithmetic expression|infer common argument type for comparison operation) ([\w(), ]+?) (\S+) ([\w(), ]+?)(?: to valid types|$|\.)").ok()
 });
 static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"Invalid function '([^']+)'").ok());
-static SIGNATURE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:for function|Function|function) '?([\w]+)'?").ok());
+static SIGNATURE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:for function|Function) '?(\w+)'?").ok());
 static AMBIGUOUS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"Ambiguous reference to unqualified field "?([\w]+)"?"#).ok());
 static GROUPED: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -148,6 +148,35 @@ fn by_sentence(error: &DataFusionError) -> Error {
                         }
                         None => lower(message.lines().next().unwrap_or_default()),
                     },
+                );
+            }
+            if let Some((_, rest)) = message.split_once("user-defined coercion failed with: External error: ") {
+                let end = rest.find(" does not exist").map_or(rest.len(), |at| at + " does not exist".len());
+                return Error::new(Condition::UndefinedFunction, &rest[..end]).hint(FUNCTION_HINT);
+            }
+            let known: &[(&str, Condition, &str)] = &[
+                ("ggregate function calls cannot be nested", Condition::GroupingError, "aggregate function calls cannot be nested"),
+                ("ggregate functions are not allowed in the WHERE", Condition::GroupingError, "aggregate functions are not allowed in WHERE"),
+                ("SELECT DISTINCT ON expressions must match", Condition::InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"),
+                ("LIMIT must be >= 0", Condition::InvalidRowCountInLimitClause, "LIMIT must not be negative"),
+                ("OFFSET must be >=0", Condition::InvalidRowCountInResultOffsetClause, "OFFSET must not be negative"),
+                ("Too many columns! The subquery", Condition::SyntaxError, "subquery must return only one column"),
+                ("Correlated scalar subquery must be aggregated", Condition::FeatureNotSupported, "correlated scalar subqueries without an aggregate are not supported"),
+            ];
+            if let Some((_, condition, text)) = known.iter().find(|(part, _, _)| message.contains(part)) {
+                return Error::new(*condition, *text);
+            }
+            if let Some(position) = message.strip_prefix("Order by column out of bounds, specified: ").and_then(|m| m.split(',').next()) {
+                return Error::new(Condition::InvalidColumnReference, format!("ORDER BY position {position} is not in select list"));
+            }
+            if message.starts_with("Cannot create filter with non-boolean predicate") {
+                let given = message.rsplit("returning ").next().map(type_name).unwrap_or_default();
+                return Error::new(Condition::DatatypeMismatch, format!("argument of WHERE must be type boolean, not type {given}"));
+            }
+            if message.starts_with("For SELECT DISTINCT") {
+                return Error::new(
+                    Condition::InvalidColumnReference,
+                    "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
                 );
             }
             if message.contains("returned more than one row") || message.contains("more than one row") {

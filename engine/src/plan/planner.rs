@@ -19,7 +19,7 @@ use crate::function::bridge::Bridged;
 use crate::function::cast::PgCast;
 use crate::function::error::wrap;
 use crate::function::extract::Extract;
-use crate::types::SqlType;
+use crate::types::{Base, SqlType};
 
 /// Our decisions about operators.
 #[derive(Debug)]
@@ -61,11 +61,16 @@ pub fn cast_call(cast: &Arc<ScalarUDF>, expr: Expr, to: SqlType) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(cast), vec![expr, name]))
 }
 
+/// The type of an expression: what its field says beyond its Arrow type too.
+pub fn type_of(expr: &Expr, schema: &DFSchema) -> Result<SqlType> {
+    Ok(SqlType::of_field(&expr.to_field(schema)?.1))
+}
+
 /// The type that an open literal takes beside a value of type `other`.
-pub fn literal_type(other: &DataType) -> Option<SqlType> {
-    let other = SqlType::of_arrow(other);
+pub fn literal_type(other: SqlType) -> Option<SqlType> {
     // A numeric literal keeps its own digits.
-    (!matches!(other.base, crate::types::Base::Text)).then_some(SqlType { typmod: -1, ..other })
+    let text = matches!(other.base, Base::Text | Base::Varchar | Base::Bpchar | Base::Name | Base::Unknown | Base::Char);
+    (!text || other.array).then_some(SqlType { typmod: -1, ..other })
 }
 
 fn is_comparison(op: &BinaryOperator) -> bool {
@@ -109,9 +114,19 @@ fn is_constant(expr: &Expr) -> bool {
 }
 
 impl PostgresOperators {
-    fn with_type(&self, expr: Expr, other: &DataType, op: &BinaryOperator, is_right: bool) -> Expr {
+    /// Beside a `character(n)`, blanks at a literal's end say nothing.
+    fn blank(&self, expr: Expr, beside: SqlType) -> Expr {
+        match expr {
+            Expr::Literal(ScalarValue::Utf8(Some(text)), metadata) if beside.base == Base::Bpchar => {
+                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_owned())), metadata)
+            }
+            other => other,
+        }
+    }
+
+    fn with_type(&self, expr: Expr, other: SqlType, op: &BinaryOperator, is_right: bool) -> Expr {
         // `date - '1 day'` and `timestamp + '1 day'` mean an interval.
-        let instant = matches!(other, DataType::Date32 | DataType::Timestamp(..));
+        let instant = matches!(other.base, Base::Date | Base::Timestamp | Base::Timestamptz) && !other.array;
         let text = match &expr {
             Expr::Literal(value, _) => value.try_as_str().flatten().unwrap_or_default().to_owned(),
             _ => String::new(),
@@ -119,7 +134,7 @@ impl PostgresOperators {
         let spells_interval = text.chars().any(|c| c.is_ascii_alphabetic()) && !text.contains('-');
         if instant && is_right && (matches!(op, BinaryOperator::Plus) || (matches!(op, BinaryOperator::Minus) && spells_interval))
         {
-            return cast_call(&self.cast, expr, crate::types::Base::Interval.into());
+            return cast_call(&self.cast, expr, Base::Interval.into());
         }
         match literal_type(other) {
             Some(to) => cast_call(&self.cast, expr, to),
@@ -153,9 +168,11 @@ impl ExprPlanner for PostgresOperators {
         };
         let (left_open, right_open) = (is_unknown(&expr.left), is_unknown(&expr.right));
         if left_open && !right_open {
-            expr.left = self.with_type(expr.left, &right, &expr.op, false);
+            let beside = type_of(&expr.right, schema)?;
+            expr.left = self.blank(self.with_type(expr.left, beside, &expr.op, false), beside);
         } else if right_open && !left_open {
-            expr.right = self.with_type(expr.right, &left, &expr.op, true);
+            let beside = type_of(&expr.left, schema)?;
+            expr.right = self.blank(self.with_type(expr.right, beside, &expr.op, true), beside);
         } else if (left.is_string() && !left_open && right.is_numeric())
             || (right.is_string() && !right_open && left.is_numeric())
         {
@@ -181,6 +198,24 @@ impl ExprPlanner for PostgresOperators {
             (DataType::Date32, Operator::Minus, DataType::Date32) => {
                 let days = binary(expr.left, expr.right);
                 Ok(PlannerResult::Planned(Expr::Cast(Cast::new(Box::new(days), DataType::Int32))))
+            }
+            (DataType::Timestamp(..), Operator::Minus, DataType::Timestamp(..) | DataType::Date32)
+            | (DataType::Date32, Operator::Minus, DataType::Timestamp(..)) => {
+                let function = Arc::new(ScalarUDF::from(crate::function::interval::Difference::new()));
+                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+                Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+            }
+            (DataType::Interval(_), Operator::Multiply, t) | (t, Operator::Multiply, DataType::Interval(_)) if t.is_numeric() => {
+                let (interval, factor) =
+                    if matches!(left, DataType::Interval(_)) { (expr.left, expr.right) } else { (expr.right, expr.left) };
+                let function = Arc::new(ScalarUDF::from(crate::function::interval::Scale::new(false)));
+                let call = ScalarFunction::new_udf(function, vec![interval, factor]);
+                Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+            }
+            (DataType::Interval(_), Operator::Divide, t) if t.is_numeric() => {
+                let function = Arc::new(ScalarUDF::from(crate::function::interval::Scale::new(true)));
+                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+                Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
             }
             // A date and an interval make a timestamp; between constants that stay whole days a date serves as well,
             // and lets statistics on date columns prune.

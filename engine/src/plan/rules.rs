@@ -19,12 +19,14 @@ use datafusion::logical_expr::logical_plan::Aggregate;
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, LogicalPlan, Operator, Projection, ScalarUDF};
 use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
 
-use super::planner::{cast_call, is_unknown, literal_type, no_operator};
+use super::planner::{cast_call, is_unknown, literal_type, no_operator, type_of};
 use crate::function::arithmetic::{self, Operation};
 use crate::function::average::{Average, Mean};
 use crate::function::cast::PgCast;
 use crate::function::error::wrap;
 use crate::function::sum::Sum;
+use crate::error::{Condition, Error};
+use crate::types::SqlType;
 
 /// DataFusion's analyzer rules with ours among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
@@ -71,7 +73,7 @@ impl OpenLiterals {
         Self { cast: Arc::new(ScalarUDF::from(PgCast::new())) }
     }
 
-    fn literal(&self, expr: Expr, beside: &DataType) -> Result<Expr> {
+    fn literal(&self, expr: Expr, beside: SqlType) -> Result<Expr> {
         if !is_unknown(&expr) {
             return Ok(expr);
         }
@@ -91,6 +93,7 @@ impl AnalyzerRule for OpenLiterals {
         rewrite_expressions(plan, |expr, schema| match expr {
             Expr::InList(mut list) => {
                 let Ok(beside) = list.expr.get_type(schema) else { return Ok(Transformed::no(Expr::InList(list))) };
+                let settled = type_of(&list.expr, schema)?;
                 if beside.is_string()
                     || !list.list.iter().any(|e| is_unknown(e) || e.get_type(schema).is_ok_and(|t| t.is_string()))
                 {
@@ -100,39 +103,39 @@ impl AnalyzerRule for OpenLiterals {
                     if !is_unknown(item) && beside.is_numeric() && item.get_type(schema).is_ok_and(|t| t.is_string()) {
                         return Err(wrap(no_operator(&beside, "=", &DataType::Utf8)));
                     }
-                    *item = self.literal(std::mem::take(item), &beside)?;
+                    *item = self.literal(std::mem::take(item), settled)?;
                 }
                 Ok(Transformed::yes(Expr::InList(list)))
             }
             Expr::Between(mut between) => {
-                let Ok(beside) = between.expr.get_type(schema) else { return Ok(Transformed::no(Expr::Between(between))) };
-                if beside.is_string() || !(is_unknown(&between.low) || is_unknown(&between.high)) {
+                let Ok(beside) = type_of(&between.expr, schema) else { return Ok(Transformed::no(Expr::Between(between))) };
+                if literal_type(beside).is_none() || !(is_unknown(&between.low) || is_unknown(&between.high)) {
                     return Ok(Transformed::no(Expr::Between(between)));
                 }
-                between.low = Box::new(self.literal(*between.low, &beside)?);
-                between.high = Box::new(self.literal(*between.high, &beside)?);
+                between.low = Box::new(self.literal(*between.low, beside)?);
+                between.high = Box::new(self.literal(*between.high, beside)?);
                 Ok(Transformed::yes(Expr::Between(between)))
             }
             Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::IsDistinctFrom | Operator::IsNotDistinctFrom), right }) => {
-                let (of_left, of_right) = (left.get_type(schema)?, right.get_type(schema)?);
-                let left = Box::new(self.literal(*left, &of_right)?);
-                let right = Box::new(self.literal(*right, &of_left)?);
+                let (of_left, of_right) = (type_of(&left, schema)?, type_of(&right, schema)?);
+                let left = Box::new(self.literal(*left, of_right)?);
+                let right = Box::new(self.literal(*right, of_left)?);
                 Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
             }
             Expr::Case(mut case) => {
                 if let Some(operand) = &case.expr {
-                    let beside = operand.get_type(schema)?;
+                    let beside = type_of(operand, schema)?;
                     for (when, _) in &mut case.when_then_expr {
-                        **when = self.literal(std::mem::take(when.as_mut()), &beside)?;
+                        **when = self.literal(std::mem::take(when.as_mut()), beside)?;
                     }
                 }
                 let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref()).chain(case.else_expr.as_deref());
                 if let Some(beside) = typed(results, schema) {
                     for (_, then) in &mut case.when_then_expr {
-                        **then = self.literal(std::mem::take(then.as_mut()), &beside)?;
+                        **then = self.literal(std::mem::take(then.as_mut()), beside)?;
                     }
                     if let Some(other) = &mut case.else_expr {
-                        **other = self.literal(std::mem::take(other.as_mut()), &beside)?;
+                        **other = self.literal(std::mem::take(other.as_mut()), beside)?;
                     }
                 }
                 Ok(Transformed::yes(Expr::Case(case)))
@@ -142,7 +145,7 @@ impl AnalyzerRule for OpenLiterals {
                     return Ok(Transformed::no(Expr::ScalarFunction(call)));
                 };
                 for argument in &mut call.args {
-                    *argument = self.literal(std::mem::take(argument), &beside)?;
+                    *argument = self.literal(std::mem::take(argument), beside)?;
                 }
                 Ok(Transformed::yes(Expr::ScalarFunction(call)))
             }
@@ -152,18 +155,18 @@ impl AnalyzerRule for OpenLiterals {
 }
 
 /// The type that settles what open literals among `expressions` mean; `None` where none is open, or nothing settles it.
-fn typed<'a>(expressions: impl Iterator<Item = &'a Expr>, schema: &datafusion::common::DFSchema) -> Option<DataType> {
+fn typed<'a>(expressions: impl Iterator<Item = &'a Expr>, schema: &datafusion::common::DFSchema) -> Option<SqlType> {
     let (mut open, mut settled) = (false, None);
     for expression in expressions {
         if is_unknown(expression) {
             open = true;
-        } else if let Ok(data_type) = expression.get_type(schema)
-            && !data_type.is_null()
+        } else if expression.get_type(schema).is_ok_and(|t| !t.is_null())
+            && let Ok(sql_type) = type_of(expression, schema)
         {
-            settled.get_or_insert(data_type);
+            settled.get_or_insert(sql_type);
         }
     }
-    settled.filter(|t| open && !t.is_string())
+    settled.filter(|t| open && literal_type(*t).is_some())
 }
 
 /// Rule 3.
@@ -194,6 +197,27 @@ impl AnalyzerRule for CheckedArithmetic {
                     (_, _) => Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
                 }
             }
+            // A number is no text unless one says so; DataFusion would make it one.
+            Expr::ScalarFunction(call)
+                if !matches!(call.name(), "concat" | "concat_ws" | "coalesce" | "nullif") && call.args.iter().any(|a| made_text(a, schema)) =>
+            {
+                let types: Vec<String> = call
+                    .args
+                    .iter()
+                    .map(|a| match a {
+                        Expr::Cast(cast) => cast.expr.get_type(schema),
+                        other => other.get_type(schema),
+                    })
+                    .map(|t| t.map_or_else(|_| "unknown".to_owned(), |t| SqlType::of_arrow(&t).sql_name()))
+                    .collect();
+                Err(wrap(
+                    Error::new(
+                        Condition::UndefinedFunction,
+                        format!("function {}({}) does not exist", call.name(), types.join(", ")),
+                    )
+                    .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
+                ))
+            }
             Expr::Negative(inner) if inner.get_type(schema).is_ok_and(|t| t.is_integer()) => {
                 let call = ScalarFunction::new_udf(arithmetic::function(Operation::Negate), vec![*inner]);
                 Ok(Transformed::yes(Expr::ScalarFunction(call)))
@@ -201,6 +225,11 @@ impl AnalyzerRule for CheckedArithmetic {
             other => Ok(Transformed::no(other)),
         })
     }
+}
+
+/// Whether coercion turned a number into text here.
+fn made_text(argument: &Expr, schema: &datafusion::common::DFSchema) -> bool {
+    matches!(argument, Expr::Cast(cast) if cast.field.data_type().is_string() && cast.expr.get_type(schema).is_ok_and(|t| t.is_numeric()))
 }
 
 /// Rule 4.

@@ -49,6 +49,17 @@ impl Limit {
         Self { token, deadline }
     }
 
+    /// `57014` where the limit is reached.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.token.is_cancelled() {
+            return Err(cancelled());
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(timed_out());
+        }
+        Ok(())
+    }
+
     /// Waits for `future`, but no longer than the limit: `57014`.
     pub async fn run<T>(&self, future: impl Future<Output = T>) -> Result<T, Error> {
         // A future that is always ready would never let the clock be looked at.

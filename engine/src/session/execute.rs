@@ -407,7 +407,9 @@ fn datum(
         return Ok(crate::evaluate::Datum::Null);
     }
     let array = value.to_array().map_err(|e| Error::internal(e.to_string()))?;
-    let text = crate::function::cast::to_text(&array, SqlType::of_arrow(array.data_type()), zone)?;
+    let own = SqlType::of_arrow(array.data_type());
+    let from = if array.data_type() == &to.arrow() { to } else { own };
+    let text = crate::function::cast::to_text(&array, from, zone)?;
     let text = arrow::array::AsArray::as_string::<i32>(&text);
     crate::evaluate::from_text(text.value(0), to, environment)
 }

@@ -14,6 +14,7 @@ use crate::catalog::relation::{Relation, RelationKind};
 use crate::copy::{CopyOptions, Decoder, Direction, OptionValue};
 use crate::error::{Condition, Error, Result};
 use crate::session::Session;
+use crate::session::cancel::Limit;
 use crate::session::execute::Outcome;
 use crate::session::rows::Tag;
 use crate::types::SqlType;
@@ -27,6 +28,7 @@ pub struct CopyIn {
     options: CopyOptions,
     batches: Vec<RecordBatch>,
     rows: u64,
+    limit: Limit,
 }
 
 impl std::fmt::Debug for CopyIn {
@@ -48,6 +50,7 @@ impl CopyIn {
 
     /// Takes bytes of the data.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.limit.run(std::future::ready(())).await?;
         let decoded = self.decoder.push(bytes)?;
         self.keep(decoded)
     }
@@ -62,7 +65,7 @@ impl CopyIn {
                     None => new_null_array(&column.sql_type.arrow(), rows),
                 });
             }
-            self.batches.push(finish(columns, rows, &self.relation)?);
+            self.batches.push(finish(columns, rows, &self.relation, &self.name.name)?);
             self.rows += rows as u64;
         }
         Ok(())
@@ -232,6 +235,7 @@ impl Session {
         let described: Vec<(String, SqlType)> =
             targets.iter().map(|at| (relation.columns[*at].name.clone(), relation.columns[*at].sql_type)).collect();
         let decoder = Decoder::new(&described, options.clone())?.for_relation(&name.name).in_zone(self.time_zone());
-        Ok(Outcome::CopyIn(Box::new(CopyIn { name, relation, columns: targets, decoder, options, batches: Vec::new(), rows: 0 })))
+        let limit = self.limit();
+        Ok(Outcome::CopyIn(Box::new(CopyIn { limit, name, relation, columns: targets, decoder, options, batches: Vec::new(), rows: 0 })))
     }
 }

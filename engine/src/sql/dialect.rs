@@ -77,6 +77,38 @@ fn keep(expr: &mut Expr) {
     }
 }
 
+/// The bounds of a window's frame are plain numbers to DataFusion.
+fn keep_frame(spec: &mut ast::WindowSpec) {
+    let Some(frame) = &mut spec.window_frame else { return };
+    for bound in std::iter::once(&mut frame.start_bound).chain(&mut frame.end_bound) {
+        if let ast::WindowFrameBound::Preceding(Some(value)) | ast::WindowFrameBound::Following(Some(value)) = bound {
+            keep(value);
+        }
+    }
+}
+
+/// `42712` where two tables of one FROM have the same name.
+fn check_aliases(select: &ast::Select) -> Result<()> {
+    let mut seen: Vec<String> = Vec::new();
+    let factors = select.from.iter().flat_map(|f| std::iter::once(&f.relation).chain(f.joins.iter().map(|j| &j.relation)));
+    for factor in factors {
+        let name = match factor {
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::Function { alias: Some(alias), .. } => fold(&alias.name),
+            TableFactor::Table { name, args: None, .. } if name.0.len() == 1 => {
+                name.0.last().and_then(|p| p.as_ident()).map(fold).unwrap_or_default()
+            }
+            _ => continue,
+        };
+        if seen.contains(&name) {
+            return Err(Error::new(Condition::DuplicateAlias, format!("table name \"{name}\" specified more than once")));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
 impl Dialect<'_> {
     fn demand(&mut self, number: usize, sql_type: SqlType) {
         if self.known.get(number.wrapping_sub(1)).copied().flatten().is_none() {
@@ -100,7 +132,22 @@ impl Dialect<'_> {
                 if select.into.is_some() {
                     return Err(Error::unsupported("SELECT INTO is not supported").hint("Use CREATE TABLE AS."));
                 }
+                check_aliases(select)?;
+                for join in select.from.iter().flat_map(|f| &f.joins) {
+                    if let ast::JoinOperator::FullOuter(ast::JoinConstraint::Using(_) | ast::JoinConstraint::Natural) = join.join_operator {
+                        return Err(Error::unsupported("FULL JOIN with USING or NATURAL is not supported")
+                            .hint("Join with ON, and take coalesce(a.column, b.column)."));
+                    }
+                }
                 name_columns(&mut select.projection);
+            }
+            SetExpr::SetOperation {
+                op: op @ (ast::SetOperator::Intersect | ast::SetOperator::Except),
+                set_quantifier: ast::SetQuantifier::All,
+                ..
+            } => {
+                // DataFusion does not count how often a row stands on either side.
+                return Err(Error::unsupported(format!("{op} ALL is not supported")));
             }
             SetExpr::SetOperation { left, right, .. } => {
                 self.body(left)?;
@@ -182,10 +229,90 @@ impl Dialect<'_> {
                 *expr = call(CAST, vec![text(value), text(target.sql_name())]);
             }
             Expr::Collate { expr: inner, .. } => *expr = inner.as_ref().clone(),
+            // Counts that DataFusion gives as unsigned.
+            Expr::Function(function) => {
+                let name = function.name.0.last().and_then(|p| p.as_ident()).map(fold).unwrap_or_default();
+                let narrow = match name.as_str() {
+                    "row_number" | "rank" | "dense_rank" if function.over.is_some() => ast::DataType::BigInt(None),
+                    "ntile" if function.over.is_some() => ast::DataType::Int(None),
+                    "array_length" | "cardinality" | "array_position" | "array_ndims" | "regexp_count" => ast::DataType::Int(None),
+                    _ => return Ok(()),
+                };
+                *expr = internal_cast(expr.clone(), narrow);
+            }
+            Expr::BinaryOp { left, op: op @ (ast::BinaryOperator::Eq | ast::BinaryOperator::NotEq), right } => {
+                if let (Some(a), Some(b)) = (row(left), row(right)) {
+                    *expr = compare_rows(a, b, op.clone())?;
+                }
+            }
+            Expr::InList { expr: value, list, negated } => {
+                if let Some(value) = row(value) {
+                    let mut any: Option<Expr> = None;
+                    for item in list.iter() {
+                        let Some(item) = row(item) else {
+                            return Err(Error::unsupported("IN with a row on one side alone is not supported"));
+                        };
+                        let one = compare_rows(value, item, ast::BinaryOperator::Eq)?;
+                        any = Some(match any {
+                            Some(before) => binary(before, ast::BinaryOperator::Or, one),
+                            None => one,
+                        });
+                    }
+                    let any = Expr::Nested(Box::new(any.unwrap_or(Expr::Value(Value::Boolean(false).with_empty_span()))));
+                    *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) } } else { any };
+                }
+            }
+            Expr::AnyOp { left, compare_op: ast::BinaryOperator::Eq, right, .. } if matches!(right.as_ref(), Expr::Subquery(_)) => {
+                if let Expr::Subquery(query) = right.as_ref() {
+                    *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated: false };
+                }
+            }
+            Expr::AllOp { left, compare_op: ast::BinaryOperator::NotEq, right } if matches!(right.as_ref(), Expr::Subquery(_)) => {
+                if let Expr::Subquery(query) = right.as_ref() {
+                    *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated: true };
+                }
+            }
+            // DataFusion answers these wrongly.
+            Expr::AnyOp { compare_op, right, .. } if matches!(right.as_ref(), Expr::Subquery(_)) => {
+                return Err(Error::unsupported(format!("{compare_op} ANY (subquery) is not supported"))
+                    .hint("Compare with an aggregate: x > (SELECT min(y) ...)."));
+            }
+            Expr::AllOp { compare_op, right, .. }
+                if matches!(right.as_ref(), Expr::Subquery(_)) =>
+            {
+                return Err(Error::unsupported(format!("{compare_op} ALL (subquery) is not supported"))
+                    .hint("Compare with an aggregate: x >= (SELECT max(y) ...)."));
+            }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// The values of a row constructor.
+fn row(expr: &Expr) -> Option<&[Expr]> {
+    match expr {
+        Expr::Tuple(values) => Some(values),
+        _ => None,
+    }
+}
+
+fn binary(left: Expr, op: ast::BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+}
+
+/// `(a, b) = (c, d)`, column by column.
+fn compare_rows(a: &[Expr], b: &[Expr], op: ast::BinaryOperator) -> Result<Expr> {
+    if a.len() != b.len() || a.is_empty() {
+        return Err(Error::syntax("unequal number of entries in row expressions"));
+    }
+    let join = if op == ast::BinaryOperator::Eq { ast::BinaryOperator::And } else { ast::BinaryOperator::Or };
+    let mut pairs = a.iter().zip(b).map(|(a, b)| {
+        let operand = |e: &Expr| Expr::Nested(Box::new(e.clone()));
+        binary(operand(a), op.clone(), operand(b))
+    });
+    let first = pairs.next().unwrap_or(Expr::Value(Value::Boolean(true).with_empty_span()));
+    Ok(Expr::Nested(Box::new(pairs.fold(first, |all, pair| binary(all, join.clone(), pair)))))
 }
 
 /// An integer literal in the type that PostgreSQL gives it; `None` where DataFusion's choice is the same.
@@ -234,6 +361,24 @@ impl VisitorMut for Dialect<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         flow(self.query(query))
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Expr::Function(function) = expr
+            && let Some(ast::WindowType::WindowSpec(spec)) = &mut function.over
+        {
+            keep_frame(spec);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<Error> {
+        for definition in &mut select.named_window {
+            if let ast::NamedWindowExpr::WindowSpec(spec) = &mut definition.1 {
+                keep_frame(spec);
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

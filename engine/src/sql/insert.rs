@@ -15,7 +15,7 @@ use super::table::read_only;
 use crate::catalog::Name;
 use crate::catalog::relation::{Column, Relation, RelationKind};
 use crate::error::{Condition, Error, Result};
-use crate::function::cast::{cast, castable};
+use crate::function::cast::{assignable, cast};
 use crate::session::Session;
 use crate::session::execute::{Body, Outcome, Prepared};
 use crate::session::rows::Tag;
@@ -67,8 +67,8 @@ fn check_length(values: &ArrayRef, to: SqlType) -> Result<ArrayRef> {
                     None => v.to_owned(),
                 };
                 if to.base == Base::Bpchar {
-                    let missing = limit.saturating_sub(kept.chars().count());
-                    kept.extend(std::iter::repeat_n(' ', missing));
+                    // Blanks at the end say nothing in character(n): they are added again when it is shown.
+                    kept.truncate(kept.trim_end_matches(' ').len());
                 }
                 Some(kept)
             }
@@ -85,7 +85,7 @@ fn assign_column(values: &ArrayRef, column: &Column, zone: Tz, lenient: bool) ->
     let data_type = to.arrow();
     if values.data_type() != &DataType::Null {
         let text_to_other = values.data_type().is_string() && !data_type.is_string();
-        let refused = (text_to_other && !lenient) || castable(from, to).is_err();
+        let refused = (text_to_other && !lenient) || !assignable(from, to);
         if refused {
             return Err(Error::new(
                 Condition::DatatypeMismatch,
@@ -107,16 +107,19 @@ fn assign_column(values: &ArrayRef, column: &Column, zone: Tz, lenient: bool) ->
 }
 
 /// Brings a batch whose columns stand in the table's order into the table's types; `23502` for a NULL where none may be.
-pub fn assign(batch: &RecordBatch, table: &Relation, zone: Tz, lenient: bool) -> Result<RecordBatch> {
+pub fn assign(batch: &RecordBatch, table: &Relation, name: &str, zone: Tz, lenient: bool) -> Result<RecordBatch> {
     let mut columns = Vec::with_capacity(table.columns.len());
     for (values, column) in batch.columns().iter().zip(table.columns.iter()) {
         columns.push(assign_column(values, column, zone, lenient)?);
     }
-    finish(columns, batch.num_rows(), table)
+    finish(columns, batch.num_rows(), table, name)
 }
 
 /// A batch of a table, checked for NULLs.
-pub fn finish(columns: Vec<ArrayRef>, rows: usize, table: &Relation) -> Result<RecordBatch> {
+pub fn finish(mut columns: Vec<ArrayRef>, rows: usize, table: &Relation, name: &str) -> Result<RecordBatch> {
+    for (values, column) in columns.iter_mut().zip(table.columns.iter()) {
+        *values = check_length(values, column.sql_type)?;
+    }
     let nullable: Vec<_> = table.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     let loose = Arc::new(arrow::datatypes::Schema::new(nullable));
@@ -126,12 +129,13 @@ pub fn finish(columns: Vec<ArrayRef>, rows: usize, table: &Relation) -> Result<R
             let row = (0..rows).find(|r| batch.column(at).is_null(*r)).unwrap_or(0);
             return Err(Error::new(
                 Condition::NotNullViolation,
-                format!("null value in column \"{}\" violates not-null constraint", column.name),
+                format!("null value in column \"{}\" of relation \"{name}\" violates not-null constraint", column.name),
             )
             .detail(failing_row(&batch, row)));
         }
     }
-    batch.with_schema(Arc::clone(&table.schema)).map_err(|e| Error::internal(e.to_string()))
+    let (_, columns, _) = batch.into_parts();
+    RecordBatch::try_new_with_options(Arc::clone(&table.schema), columns, &options).map_err(|e| Error::internal(e.to_string()))
 }
 
 /// Whether a query's values are open literals, which an assignment gives a type.
@@ -255,6 +259,7 @@ impl Session {
             Body::Query(_) | Body::Catalog(_) => self.run(prepared, values).await?.collect().await?,
         };
         let relation = Arc::clone(&target.relation);
+        let name = target.name.name.clone();
         let given = if matches!(prepared.body, Body::Command) { Vec::new() } else { target.columns.clone() };
         let work = move || -> Result<(u64, Relation)> {
             let mut stored = Vec::new();
@@ -271,7 +276,7 @@ impl Session {
                     };
                     columns.push(assign_column(&source, column, zone, lenient)?);
                 }
-                stored.push(finish(columns, rows, &relation)?);
+                stored.push(finish(columns, rows, &relation, &name)?);
             }
             let count = stored.iter().map(|b| b.num_rows() as u64).sum();
             Ok((count, relation.appended(stored)))
@@ -285,12 +290,10 @@ impl Session {
     /// The values of the defaults of columns that an INSERT leaves out.
     async fn defaults(&mut self, target: &Target) -> Result<Vec<Option<ScalarValue>>> {
         let mut values = Vec::new();
-        for (at, column) in target.relation.columns.iter().enumerate() {
+        for column in target.relation.columns.iter() {
             let value = match &column.default {
-                Some(default) if !target.columns.contains(&at) || target.columns.is_empty() => {
-                    Some(self.constant(default).await?)
-                }
-                Some(_) | None => None,
+                Some(default) => Some(self.constant(default).await?),
+                None => None,
             };
             values.push(value);
         }

@@ -24,6 +24,8 @@ pub struct Statement {
     pub tree: Option<Arc<ast::Statement>>,
     /// `MOVE`: a `FETCH` that returns no rows.
     pub is_move: bool,
+    /// `CREATE TABLE … AS … WITH NO DATA`.
+    pub no_data: bool,
 }
 
 impl Statement {
@@ -39,7 +41,7 @@ impl Statement {
 
     /// A statement around a tree that is part of another statement.
     pub fn part(&self, tree: ast::Statement) -> Self {
-        Self { source: Arc::clone(&self.source), text: tree.to_string().into(), tree: Some(Arc::new(tree)), is_move: false }
+        Self { source: Arc::clone(&self.source), text: tree.to_string().into(), tree: Some(Arc::new(tree)), is_move: false, no_data: false }
     }
 }
 
@@ -74,11 +76,12 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         let own: String = text.chars().skip(from - 1).take(to.saturating_sub(from)).collect();
         let is_move = first_word(&run).is_some_and(|w| w.eq_ignore_ascii_case("move"));
         substitute(&mut run);
+        let no_data = strip_data(&mut run);
         let tree = parse_one(&dialect, text, run)?;
-        statements.push(Statement { source: Arc::clone(&source), text: own.into(), tree: Some(Arc::new(tree)), is_move });
+        statements.push(Statement { source: Arc::clone(&source), text: own.into(), tree: Some(Arc::new(tree)), is_move, no_data });
     }
     if statements.is_empty() {
-        statements.push(Statement { source: Arc::clone(&source), text: "".into(), tree: None, is_move: false });
+        statements.push(Statement { source: Arc::clone(&source), text: "".into(), tree: None, is_move: false, no_data: false });
     }
     Ok(statements)
 }
@@ -103,6 +106,7 @@ fn substitute(run: &mut Vec<TokenWithSpan>) {
         "abort" => ("ROLLBACK", &[]),
         "move" => ("FETCH", &[]),
         "table" => ("SELECT", &["*", "FROM"]),
+        "fetch" => ("FETCH", &[]),
         _ => return,
     };
     let span = run[at].span;
@@ -111,6 +115,62 @@ fn substitute(run: &mut Vec<TokenWithSpan>) {
         let token = if *text == "*" { Token::Mul } else { Token::make_keyword(text) };
         run.insert(at + 1 + offset, TokenWithSpan { token, span });
     }
+    if with == "FETCH" {
+        fetch_next(run, at);
+    }
+}
+
+/// `FETCH c` and `FETCH FROM c` mean the next row.
+fn fetch_next(run: &mut Vec<TokenWithSpan>, at: usize) {
+    let words: Vec<(usize, String)> = run[at + 1..]
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| !is_space(&t.token))
+        .map(|(offset, t)| (at + 1 + offset, t.token.to_string().to_ascii_lowercase()))
+        .collect();
+    let Some((first, word)) = words.first() else { return };
+    let span = run[at].span;
+    let mut insert = |place: usize, text: &str| run.insert(place, TokenWithSpan { token: Token::make_keyword(text), span });
+    if word == "from" || word == "in" {
+        insert(*first, "NEXT");
+    } else if words.len() == 1 {
+        insert(*first, "FROM");
+        insert(*first, "NEXT");
+    }
+}
+
+/// Takes `WITH [NO] DATA` off the end of CREATE TABLE AS; whether it said NO.
+fn strip_data(run: &mut Vec<TokenWithSpan>) -> bool {
+    if !first_word(run).is_some_and(|w| w.eq_ignore_ascii_case("create")) {
+        return false;
+    }
+    let words: Vec<(usize, String)> = run
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| !is_space(&t.token))
+        .map(|(at, t)| (at, t.token.to_string().to_ascii_lowercase()))
+        .collect();
+    let tail: Vec<&str> = words.iter().rev().take(3).map(|(_, w)| w.as_str()).collect();
+    let (length, no) = match tail.as_slice() {
+        ["data", "no", "with"] => (3, true),
+        ["data", "with", ..] => (2, false),
+        _ => return false,
+    };
+    run.truncate(words[words.len() - length].0);
+    no
+}
+
+/// A sign binds more tightly than `^`: `-2 ^ 2` is 4.
+fn bind_signs(statement: &mut ast::Statement) {
+    let _ = ast::visit_expressions_mut(statement, |expr| {
+        if let ast::Expr::UnaryOp { op: sign @ (ast::UnaryOperator::Minus | ast::UnaryOperator::Plus), expr: inner } = expr
+            && let ast::Expr::BinaryOp { left, op: ast::BinaryOperator::PGExp, right } = inner.as_mut()
+        {
+            let signed = ast::Expr::UnaryOp { op: *sign, expr: left.clone() };
+            *expr = ast::Expr::BinaryOp { left: Box::new(signed), op: ast::BinaryOperator::PGExp, right: right.clone() };
+        }
+        std::ops::ControlFlow::<()>::Continue(())
+    });
 }
 
 fn parse_one(dialect: &PostgreSqlDialect, text: &str, mut run: Vec<TokenWithSpan>) -> Result<ast::Statement> {
@@ -121,7 +181,8 @@ fn parse_one(dialect: &PostgreSqlDialect, text: &str, mut run: Vec<TokenWithSpan
         run.push(TokenWithSpan { token: Token::SemiColon, span: sqlparser::tokenizer::Span::new(end, end) });
     }
     let mut parser = Parser::new(dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(run);
-    let statement = parser.parse_statement().map_err(|e| syntax_error(text, &e))?;
+    let mut statement = parser.parse_statement().map_err(|e| syntax_error(text, &e))?;
+    bind_signs(&mut statement);
     let mut rest = parser.peek_token();
     if rest.token == Token::SemiColon {
         parser.next_token();

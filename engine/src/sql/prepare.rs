@@ -33,6 +33,10 @@ impl Session {
         inner: &ast::Statement,
         statement: &Statement,
     ) -> Result<Outcome> {
+        if !matches!(inner, ast::Statement::Query(_) | ast::Statement::Insert(_)) {
+            let verb = inner.to_string().split_whitespace().next().unwrap_or_default().to_owned();
+            return Err(Error::syntax(format!("syntax error at or near \"{verb}\"")).hint("PREPARE takes SELECT, INSERT and VALUES."));
+        }
         let types = types.iter().map(|t| sql_type(t).map(Some)).collect::<Result<Vec<_>>>()?;
         let prepared = self.prepare(statement.part(inner.clone()), &types).await?;
         self.store_statement(&fold(name), prepared)?;

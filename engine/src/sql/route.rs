@@ -71,7 +71,7 @@ pub fn route(query: &Query, snapshot: &Snapshot, search_path: &[String]) -> Rout
             continue;
         }
         // PostgreSQL looks into pg_catalog before the search path.
-        if pg_catalog::find(schema, bare).is_some() {
+        if pg_catalog::find(Some(schema.unwrap_or("pg_catalog")), bare).is_some() {
             catalogs = true;
         } else if snapshot.find(schema, bare, search_path).is_some() || !catalogs {
             return Route::DataFusion;

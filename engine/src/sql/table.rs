@@ -123,7 +123,7 @@ impl Session {
         let prepared = self.prepare_query(part, query, &[], &Default::default())?;
         let rows = self.run(&prepared, Vec::new()).await?;
         let described = Arc::clone(rows.columns());
-        let batches = rows.collect().await?;
+        let mut batches = rows.collect().await?;
         let mut columns = Vec::new();
         for (at, column) in described.iter().enumerate() {
             let given = create.columns.get(at).map(|c| fold(&c.name));
@@ -140,12 +140,16 @@ impl Session {
             return Err(Error::syntax("too many column names were specified"));
         }
         check_names(&columns)?;
+        if statement.no_data {
+            batches.clear();
+        }
         let table = Relation::table(oid, columns, Vec::new(), &owner);
         let zone = self.time_zone();
         let for_rows = table.clone();
+        let bare = name.name.clone();
         let work = move || -> Result<(u64, Relation)> {
             let stored: Vec<_> =
-                batches.iter().map(|b| super::insert::assign(b, &for_rows, zone, true)).collect::<Result<_>>()?;
+                batches.iter().map(|b| super::insert::assign(b, &for_rows, &bare, zone, true)).collect::<Result<_>>()?;
             let count = stored.iter().map(|b| b.num_rows() as u64).sum();
             Ok((count, for_rows.appended(stored)))
         };
@@ -153,6 +157,9 @@ impl Session {
         let (count, filled) = self.limit().run(task).await?.map_err(|e| Error::internal(e.to_string()))??;
         self.put_relation(name.clone(), filled);
         self.notice_of_memory(&name);
+        if statement.no_data {
+            return Ok(Outcome::Complete(Tag::plain("CREATE TABLE AS")));
+        }
         Ok(Outcome::Complete(Tag { verb: "SELECT", rows: Some(count) }))
     }
 

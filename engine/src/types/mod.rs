@@ -419,7 +419,11 @@ impl SqlType {
 
     /// A field of this type, its PostgreSQL type in the metadata.
     pub fn field(self, name: &str, nullable: bool) -> Field {
-        let mut metadata = std::collections::HashMap::from([(TYPE_KEY.to_owned(), self.sql_name())]);
+        let mut metadata = std::collections::HashMap::new();
+        // What the Arrow type says anyway is not said again: DataFusion compares metadata in places.
+        if Self::of_arrow(&self.arrow()) != self || self.base == Base::Numeric {
+            metadata.insert(TYPE_KEY.to_owned(), self.sql_name());
+        }
         if self == Self::from(Base::Numeric) {
             metadata.insert(QUOTIENT_KEY.to_owned(), TRIM.to_owned());
         }

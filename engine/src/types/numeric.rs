@@ -19,6 +19,8 @@ const MIN_SIGNIFICANT: i64 = 16;
 const MAX_DISPLAY_SCALE: i64 = 1000;
 /// Most digits behind the point.
 const MAX_SCALE: u32 = 16_383;
+/// Greatest power of e that is computed; PostgreSQL's limit too.
+const MAX_EXPONENT: f64 = 6000.0;
 /// Most digits before the point.
 const MAX_WHOLE_DIGITS: u64 = 131_072;
 
@@ -450,8 +452,9 @@ impl Numeric {
             Self::Finite { digits, scale } => {
                 let log10 = (self.to_f64() * std::f64::consts::LOG10_E).clamp(-2000.0, 200_000.0);
                 let shown = clamp_scale(MIN_SIGNIFICANT - log10 as i64, &[*scale]);
-                if log10 >= MAX_WHOLE_DIGITS as f64 {
-                    return Err(overflow());
+                if self.to_f64().abs() >= MAX_EXPONENT {
+                    let nothing = Self::Finite { digits: BigInt::zero(), scale: shown };
+                    return if digits.is_negative() { Ok(nothing) } else { Err(overflow()) };
                 }
                 let guard = (log10.max(0.0) as u32) + 12;
                 let value = Fixed::of(digits, *scale, shown + guard).exp();
@@ -548,10 +551,10 @@ impl Numeric {
         let magnitude = self.abs();
         let ln = magnitude.ln_to(40);
         let log10 = ln.to_f64() * exponent.to_f64() * std::f64::consts::LOG10_E;
-        if log10 > MAX_WHOLE_DIGITS as f64 {
+        if log10 / std::f64::consts::LOG10_E > MAX_EXPONENT * 1.003 {
             return Err(overflow());
         }
-        if log10 < -(MAX_SCALE as f64) {
+        if log10 / std::f64::consts::LOG10_E < -MAX_EXPONENT * 1.003 {
             return Ok(Self::Finite { digits: BigInt::zero(), scale: MAX_DISPLAY_SCALE as u32 });
         }
         let shown = clamp_scale(MIN_SIGNIFICANT - log10 as i64, &[base_scale, exp_scale]);

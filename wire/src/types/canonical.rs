@@ -33,10 +33,26 @@ fn spans(array: &ArrayRef, unit: &TimeUnit) -> Result<ArrayRef> {
     Ok(Arc::new(spans))
 }
 
+/// `character(n)` is kept without the blanks that fill it up; here they are added.
+fn filled(array: &ArrayRef, length: usize) -> Result<ArrayRef> {
+    let texts = cast(array, &DataType::Utf8)?;
+    let texts = texts.as_string::<i32>();
+    // A value of one byte for each character that is long enough stays as it is: flags of one letter, above all.
+    if texts.iter().flatten().all(|text| text.len() >= length && text.is_ascii()) {
+        return Ok(Arc::clone(array));
+    }
+    let filled: arrow::array::StringArray =
+        texts.iter().map(|text| text.map(|text| format!("{text:<length$}"))).collect();
+    Ok(Arc::new(filled))
+}
+
 /// The same values in one of the types that `text` and `binary` know: no dictionaries, runs or views of lists, times in
 /// microseconds, spans as months, days and nanoseconds.
 pub(super) fn of(array: &ArrayRef, sql_type: SqlType) -> Result<ArrayRef> {
     let timestamps = |zone: &Option<Arc<str>>| DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
+    if sql_type.base == Base::Bpchar && sql_type.typmod > 4 && !sql_type.array && array.data_type().is_string() {
+        return filled(array, (sql_type.typmod - 4) as usize);
+    }
     Ok(match array.data_type() {
         DataType::Dictionary(_, value) => return of(&cast(array, value)?, sql_type),
         DataType::RunEndEncoded(_, value) => return of(&cast(array, value.data_type())?, sql_type),

@@ -168,7 +168,7 @@ pub fn output(base: Base, oid: u32, ctx: &Context<'_>) -> String {
         return "-".to_owned();
     }
     let name = match base {
-        Base::RegType => types::format(oid, -1),
+        Base::RegType => types::format(oid, None),
         Base::RegNamespace => ctx.schema_name(oid).map(|n| quote_ident(&n)),
         Base::RegProc => proc_name(oid),
         _ => class(oid, ctx).map(|c| {

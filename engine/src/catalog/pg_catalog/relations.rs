@@ -107,6 +107,8 @@ fn layout(ty: SqlType) -> (bool, &'static str, &'static str) {
         4 => (true, "i", "p"),
         8 => (true, "d", "p"),
         -1 if !ty.array && ty.base == Base::Numeric => (false, "i", "m"),
+        // An array is aligned as its elements are.
+        -1 if ty.array && matches!(ty.base.row().length, 8 | 16) && ty.base != Base::Uuid => (false, "d", "x"),
         -1 => (false, "i", "x"),
         64 | 16 if ty.base != Base::Interval => (false, "c", "p"),
         _ => (false, "d", "p"),
@@ -313,12 +315,12 @@ pub fn pg_views(ctx: &Context<'_>) -> Vec<Row> {
     catalogs.chain(users.map(|r| row(&r.schema, &r.name, &r.owner, Datum::optional(r.definition.clone())))).collect()
 }
 
-/// `CREATE UNIQUE INDEX …` of a key.
-pub fn index_definition(relation: &RelationInfo, key: &KeyInfo) -> String {
+/// `CREATE UNIQUE INDEX …` of a key, its table with or without its schema.
+pub fn index_definition(relation: &RelationInfo, key: &KeyInfo, with_schema: bool) -> String {
+    let schema = if with_schema { format!("{}.", quote_ident(&relation.schema)) } else { String::new() };
     format!(
-        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
+        "CREATE UNIQUE INDEX {} ON {schema}{} USING btree ({})",
         quote_ident(&key.name),
-        quote_ident(&relation.schema),
         quote_ident(&relation.name),
         key_columns(relation, key)
     )
@@ -341,7 +343,7 @@ pub fn pg_indexes(ctx: &Context<'_>) -> Vec<Row> {
                 ("schemaname", text(&r.schema)),
                 ("tablename", text(&r.name)),
                 ("indexname", text(&k.name)),
-                ("indexdef", Datum::text(index_definition(r, k))),
+                ("indexdef", Datum::text(index_definition(r, k, true))),
             ])
         })
         .collect()

@@ -37,14 +37,12 @@ pub fn by_name(name: &str) -> Option<u32> {
     LINES.iter().find(|l| l.get(1) == Some(&name)).and_then(|l| l[0].parse().ok())
 }
 
-/// `format_type(oid, typmod)`
-pub fn format(oid: u32, typmod: i32) -> Option<String> {
+/// `format_type(oid, typmod)`; a modifier of -1 is not the same as none: `bpchar` and `character`.
+pub fn format(oid: u32, typmod: Option<i32>) -> Option<String> {
     if let Some(t) = SqlType::of_oid(oid) {
-        return Some(if t.base == crate::types::Base::Bpchar && typmod < 4 && !t.array {
-            // Without a modifier there is a difference between -1, which is bpchar, and NULL.
-            "bpchar".to_owned()
-        } else {
-            t.with_typmod(typmod).sql_name()
+        return Some(match typmod {
+            Some(typmod) => t.with_typmod(typmod).sql_name(),
+            None => coerce::shown(t),
         });
     }
     LINES.iter().find(|l| l[0].parse() == Ok(oid)).map(|l| match l[1] {

@@ -9,6 +9,7 @@ use super::Analyzer;
 use super::from::record_columns;
 use super::scope::Clause;
 use crate::error::{Condition, Error, Result};
+use crate::evaluate::coerce;
 use crate::evaluate::coerce::Strength;
 use crate::evaluate::expr::{Node, Typed};
 use crate::evaluate::function::{self, Body, Choice, Function};
@@ -48,7 +49,7 @@ impl Analyzer<'_> {
         if self.ctx.env.functions().iter().any(|f| f.name == name) {
             return Error::unsupported(format!("function {name} belongs to the query engine"));
         }
-        let list: Vec<String> = types.iter().map(|t| t.sql_name()).collect();
+        let list: Vec<String> = types.iter().map(|t| coerce::shown(*t)).collect();
         Error::new(Condition::UndefinedFunction, format!("function {name}({}) does not exist", list.join(", ")))
             .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
     }
@@ -59,7 +60,7 @@ impl Analyzer<'_> {
             Choice::One(function, targets, result) => Ok((function, self.coerce_all(args, &targets)?, result)),
             Choice::None => Err(self.no_function(name, &types)),
             Choice::Several => {
-                let list: Vec<String> = types.iter().map(|t| t.sql_name()).collect();
+                let list: Vec<String> = types.iter().map(|t| coerce::shown(*t)).collect();
                 Err(Error::new(Condition::AmbiguousFunction, format!("function {name}({}) is not unique", list.join(", ")))
                     .hint("Could not choose a best candidate function. You might need to add explicit type casts."))
             }
@@ -324,12 +325,12 @@ impl Analyzer<'_> {
             }
             Choice::None => Err(Error::new(
                 Condition::UndefinedFunction,
-                format!("operator does not exist: {} {symbol} {}", types[0].sql_name(), types[1].sql_name()),
+                format!("operator does not exist: {} {symbol} {}", coerce::shown(types[0]), coerce::shown(types[1])),
             )
             .hint(CAST_HINT)),
             Choice::Several => Err(Error::new(
                 Condition::AmbiguousFunction,
-                format!("operator is not unique: {} {symbol} {}", types[0].sql_name(), types[1].sql_name()),
+                format!("operator is not unique: {} {symbol} {}", coerce::shown(types[0]), coerce::shown(types[1])),
             )
             .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")),
         }
@@ -345,13 +346,14 @@ impl Analyzer<'_> {
             }
             Choice::None => Err(Error::new(
                 Condition::UndefinedFunction,
-                format!("operator does not exist: {symbol} {}", types[0].sql_name()),
+                format!("operator does not exist: {symbol} {}", coerce::shown(types[0])),
             )
             .hint("No operator matches the given name and argument type. You might need to add an explicit type cast.")),
-            Choice::Several => {
-                Err(Error::new(Condition::AmbiguousFunction, format!("operator is not unique: {symbol} {}", types[0].sql_name()))
-                    .hint("Could not choose a best candidate operator. You might need to add explicit type casts."))
-            }
+            Choice::Several => Err(Error::new(
+                Condition::AmbiguousFunction,
+                format!("operator is not unique: {symbol} {}", coerce::shown(types[0])),
+            )
+            .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Analyzer<'_> {
         }
         Err(Error::new(
             Condition::DatatypeMismatch,
-            format!("argument of {what} must be type boolean, not type {}", typed.ty.sql_name()),
+            format!("argument of {what} must be type boolean, not type {}", coerce::shown(typed.ty)),
         ))
     }
 
@@ -314,7 +314,7 @@ impl Analyzer<'_> {
         let Some(fields) = typed.fields.clone() else {
             return Err(Error::new(
                 Condition::WrongObjectType,
-                format!("column notation .{name} applied to type {}, which is not a composite type", typed.ty.sql_name()),
+                format!("column notation .{name} applied to type {}, which is not a composite type", coerce::shown(typed.ty)),
             ));
         };
         let index = fields.iter().position(|(n, _)| n == name).ok_or_else(|| {
@@ -361,7 +361,7 @@ impl Analyzer<'_> {
         let Some(element) = element_of(typed.ty) else {
             return Err(Error::new(
                 Condition::DatatypeMismatch,
-                format!("cannot subscript type {} because it does not support subscripting", typed.ty.sql_name()),
+                format!("cannot subscript type {} because it does not support subscripting", coerce::shown(typed.ty)),
             ));
         };
         let array = SqlType { array: true, ..element };
@@ -453,7 +453,7 @@ impl Analyzer<'_> {
             }
             Choice::None | Choice::Several => Err(Error::new(
                 Condition::UndefinedFunction,
-                format!("operator does not exist: {} {symbol} {}", left.sql_name(), right.sql_name()),
+                format!("operator does not exist: {} {symbol} {}", coerce::shown(left), coerce::shown(right)),
             )
             .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")),
         }

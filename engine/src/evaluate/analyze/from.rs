@@ -33,7 +33,7 @@ impl Analyzer<'_> {
         &mut self.scopes[at]
     }
 
-    pub(super) fn from_clause(&mut self, from: &[TableWithJoins]) -> Result<Part> {
+    pub(super) fn sources(&mut self, from: &[TableWithJoins]) -> Result<Part> {
         let start = self.scope().width;
         let mut all = Part { items: Vec::new(), conditions: Vec::new(), range: (start, start) };
         for item in from {
@@ -228,7 +228,7 @@ impl Analyzer<'_> {
             TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset: false, .. } => {
                 let mut calls = Vec::new();
                 for array in array_exprs {
-                    let arg = self.from_argument(|a| a.expr(array))?;
+                    let arg = self.in_from(|a| a.expr(array))?;
                     calls.push(self.resolve_from_function("unnest", vec![arg])?);
                 }
                 self.functions(calls, *with_ordinality, alias.as_ref(), "unnest")
@@ -256,23 +256,22 @@ impl Analyzer<'_> {
         Ok(())
     }
 
-    /// Names the next columns of the row and makes an item of a source.
+    /// Names the next columns of the row and makes an item of a source; a catalog has a schema and an identifier.
     fn named(
         &mut self,
         source: Source,
         mut columns: Vec<Column>,
         name: &str,
-        schema: Option<&str>,
         alias: Option<&TableAlias>,
-        oid: Option<u32>,
+        catalog: Option<(&str, u32)>,
         needs: Vec<usize>,
     ) -> Result<Part> {
         let shown = alias.map_or_else(|| name.to_owned(), |a| fold(&a.name));
         Self::renamed(&mut columns, alias, &shown)?;
         let frame = self.frame();
         let start = self.scope().width;
-        let schema = if alias.is_some() { None } else { schema };
-        self.scope().add(frame, &shown, schema, &columns, oid)?;
+        let schema = if alias.is_some() { None } else { catalog.map(|(schema, _)| schema) };
+        self.scope().add(frame, &shown, schema, &columns, catalog.map(|(_, oid)| oid))?;
         let mut part = self.part(source, (start, start + columns.len()));
         part.items[0].needs = needs;
         Ok(part)
@@ -298,7 +297,7 @@ impl Analyzer<'_> {
             && let Some(cte) = self.ctes.iter().rev().find(|c| c.name == table)
         {
             let (source, columns) = (Source::Cte(cte.id), cte.columns.clone());
-            return self.named(source, columns, table, None, alias, None, Vec::new());
+            return self.named(source, columns, table, alias, None, Vec::new());
         }
         let schema_matches = |own: &str| match schema {
             Some(schema) => schema == own,
@@ -308,7 +307,7 @@ impl Analyzer<'_> {
             && schema_matches(found.schema)
         {
             let columns = found.columns().iter().map(|c| Column { name: c.name.to_owned(), ty: c.ty, fields: None }).collect();
-            return self.named(Source::Table(found), columns, table, Some(found.schema), alias, Some(found.oid), Vec::new());
+            return self.named(Source::Table(found), columns, table, alias, Some((found.schema, found.oid)), Vec::new());
         }
         let known =
             self.ctx.relations().iter().any(|r| r.name == table && (schema.is_none() || schema == Some(r.schema.as_str())));
@@ -346,10 +345,10 @@ impl Analyzer<'_> {
         if alias.is_none() {
             return Err(Error::syntax("subquery in FROM must have an alias").hint("For example, FROM (SELECT ...) [AS] foo."));
         }
-        self.named(Source::Derived(Box::new(plan), correlated), columns, &name, None, alias, None, needs)
+        self.named(Source::Derived(Box::new(plan), correlated), columns, &name, alias, None, needs)
     }
 
-    fn from_argument<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn in_from<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let before = std::mem::replace(&mut self.scope().clause, Clause::From);
         let result = f(self);
         self.scope().clause = before;
@@ -371,7 +370,7 @@ impl Analyzer<'_> {
             })
             .collect();
         let plain = plain?;
-        let typed = self.from_argument(|a| plain.iter().map(|e| a.expr(e)).collect::<Result<Vec<Typed>>>())?;
+        let typed = self.in_from(|a| plain.iter().map(|e| a.expr(e)).collect::<Result<Vec<Typed>>>())?;
         let names = parts(name);
         let function = self.function_name(&names)?;
         let call = self.resolve_from_function(&function, typed)?;
@@ -434,7 +433,7 @@ impl Analyzer<'_> {
             columns.push(Column { name: "ordinality".to_owned(), ty: Base::Int8.into(), fields: None });
         }
         let needs = self.outer_needs(&typed.iter().collect::<Vec<_>>());
-        self.named(Source::Functions(sources, ordinality), columns, name, None, alias, None, needs)
+        self.named(Source::Functions(sources, ordinality), columns, name, alias, None, needs)
     }
 }
 

@@ -61,7 +61,7 @@ struct Analyzer<'a> {
 }
 
 fn kind_mismatch(op: &str, (a, b): (SqlType, SqlType)) -> Error {
-    Error::new(Condition::DatatypeMismatch, format!("{op} types {} and {} cannot be matched", a.sql_name(), b.sql_name()))
+    Error::new(Condition::DatatypeMismatch, format!("{op} types {} and {} cannot be matched", coerce::shown(a), coerce::shown(b)))
 }
 
 impl Analyzer<'_> {
@@ -193,7 +193,7 @@ impl Analyzer<'_> {
         self.coerce(typed, Base::Int8.into(), Strength::Assignment).map_err(|e| match e.condition {
             Condition::DatatypeMismatch => Error::new(
                 Condition::DatatypeMismatch,
-                format!("argument of {what} must be type bigint, not type {}", ty.sql_name()),
+                format!("argument of {what} must be type bigint, not type {}", coerce::shown(ty)),
             ),
             _ => e,
         })
@@ -386,8 +386,8 @@ impl Analyzer<'_> {
                         format!(
                             "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
                             at + 1,
-                            c.ty.sql_name(),
-                            common.sql_name()
+                            coerce::shown(c.ty),
+                            coerce::shown(common)
                         ),
                     )
                     .hint("Cast the output of the non-recursive term to the correct type."));
@@ -420,7 +420,7 @@ impl Analyzer<'_> {
                     let value = match value.as_str() {
                         Some(text) => {
                             let explicit = asked == Strength::Explicit;
-                            cast::modify(cast::input(text, to, self.ctx)?, to, explicit, self.ctx)?
+                            cast::modify(cast::input(text, to, self.ctx)?, to, explicit)?
                         }
                         None => super::Datum::Null,
                     };
@@ -449,9 +449,9 @@ impl Analyzer<'_> {
         }
         if !coerce::allowed(typed.ty, to, asked) {
             let (condition, message) = if asked == Strength::Explicit {
-                (Condition::CannotCoerce, format!("cannot cast type {} to {}", typed.ty.sql_name(), to.sql_name()))
+                (Condition::CannotCoerce, format!("cannot cast type {} to {}", coerce::shown(typed.ty), coerce::shown(to)))
             } else {
-                (Condition::DatatypeMismatch, format!("cannot convert type {} to {}", typed.ty.sql_name(), to.sql_name()))
+                (Condition::DatatypeMismatch, format!("cannot convert type {} to {}", coerce::shown(typed.ty), coerce::shown(to)))
             };
             return Err(Error::new(condition, message));
         }

@@ -90,6 +90,12 @@ pub struct Scope {
     pub named_windows: Vec<(String, WindowSpec)>,
 }
 
+impl Default for Scope {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Scope {
     /// One without names.
     pub fn new() -> Self {

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use super::scope::{Clause, Scope};
 use super::{Analyzer, arrange, order_items, output_position, plain_distinct, sort_key};
 use crate::error::{Condition, Error, Result};
+use crate::evaluate::coerce;
 use crate::evaluate::coerce::Strength;
 use crate::evaluate::expr::{Node, Typed};
 use crate::evaluate::label::label;
@@ -40,7 +41,7 @@ impl Analyzer<'_> {
 
     fn select_inner(&mut self, select: &Select, order: Option<&OrderBy>) -> Result<QueryPlan> {
         let frame = self.frame();
-        let from = self.from_clause(&select.from)?;
+        let from = self.sources(&select.from)?;
         for ast::NamedWindowDefinition(name, definition) in &select.named_window {
             let NamedWindowExpr::WindowSpec(spec) = definition else {
                 return Err(Error::unsupported("this form of WINDOW is not supported"));
@@ -197,7 +198,7 @@ impl Analyzer<'_> {
                     SelectItemQualifiedWildcardKind::Expr(expr) => {
                         let typed = self.expr(expr)?;
                         let fields = typed.fields.clone().ok_or_else(|| {
-                            Error::new(Condition::WrongObjectType, format!("type {} is not composite", typed.ty.sql_name()))
+                            Error::new(Condition::WrongObjectType, format!("type {} is not composite", coerce::shown(typed.ty)))
                         })?;
                         for (index, (name, ty)) in fields.iter().enumerate() {
                             push(name.clone(), Typed::new(Node::Field { arg: Box::new(typed.clone()), index }, *ty));

@@ -36,11 +36,7 @@ fn format_type(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
     if oid == 0 {
         return t("-");
     }
-    // character without a modifier that is NULL is the type's own name.
-    if a[1].is_null() && oid == Base::Bpchar.row().oid {
-        return t("character");
-    }
-    t(types::format(oid, if a[1].is_null() { -1 } else { a[1].int4() }).unwrap_or_else(|| "???".to_owned()))
+    t(types::format(oid, (!a[1].is_null()).then(|| a[1].int4())).unwrap_or_else(|| "???".to_owned()))
 }
 
 fn key<'r>(c: &'r Call<'_>, oid: u32, by_constraint: bool) -> Option<(&'r RelationInfo, &'r KeyInfo, bool)> {
@@ -54,7 +50,12 @@ fn key<'r>(c: &'r Call<'_>, oid: u32, by_constraint: bool) -> Option<(&'r Relati
 fn index_definition(c: &Call<'_>, a: &[Datum]) -> Result<Datum> {
     let Some((relation, key, _)) = key(c, a[0].oid(), false) else { return Ok(Datum::Null) };
     match a.get(1).map(Datum::int) {
-        None | Some(0) => t(relations::index_definition(relation, key)),
+        None | Some(0) => {
+            // The pretty form leaves out the schema of what is visible.
+            let class = names::Class { oid: relation.oid, schema: relation.schema.clone(), name: relation.name.clone() };
+            let short = a.get(2).is_some_and(Datum::is_true) && names::is_visible(&class, c.ctx);
+            t(relations::index_definition(relation, key, !short))
+        }
         Some(n) => {
             let column = usize::try_from(n - 1).ok().and_then(|i| key.columns.get(i)).and_then(|i| relation.columns.get(*i));
             t(column.map_or_else(String::new, |c| super::string::quote_ident(&c.name)))
@@ -85,7 +86,7 @@ fn argument_list(oid: u32) -> Option<String> {
     let function = super::all().iter().find(|f| f.oid == oid)?;
     let last = function.args.len().saturating_sub(1);
     let args = function.args.iter().enumerate().map(|(at, arg)| {
-        let name = types::format(arg_oid(*arg), -1).unwrap_or_default();
+        let name = types::format(arg_oid(*arg), None).unwrap_or_default();
         if function.variadic && at == last { format!("VARIADIC {name}") } else { name }
     });
     Some(args.collect::<Vec<_>>().join(", "))
@@ -98,7 +99,7 @@ fn function_arguments(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
 
 fn function_result(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
     let Some(function) = super::all().iter().find(|f| f.oid == a[0].oid()) else { return Ok(Datum::Null) };
-    let name = types::format(arg_oid(function.result), -1).unwrap_or_default();
+    let name = types::format(arg_oid(function.result), None).unwrap_or_default();
     t(if function.is_set() { format!("SETOF {name}") } else { name })
 }
 
@@ -111,7 +112,7 @@ fn function_definition(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
         "CREATE OR REPLACE FUNCTION pg_catalog.{}({})\n RETURNS {}\n LANGUAGE internal\nAS $function${}$function$\n",
         function.name,
         argument_list(function.oid).unwrap_or_default(),
-        types::format(arg_oid(function.result), -1).unwrap_or_default(),
+        types::format(arg_oid(function.result), None).unwrap_or_default(),
         function.name
     ))
 }

@@ -3,6 +3,7 @@
 use super::{Call, Line, call, set};
 use crate::error::{Condition, Error, Result};
 use crate::evaluate::cast::{date_to_timestamp, to_local};
+use crate::evaluate::coerce;
 use crate::evaluate::datum::{Datum, Interval};
 use crate::types::numeric::Numeric;
 use crate::types::text::{USECS_PER_DAY, USECS_PER_SEC, civil_from_days, days_from_civil, find_zone, local_to_utc, offset_at};
@@ -291,11 +292,11 @@ fn unit(name: &str) -> String {
 }
 
 fn unsupported_unit(field: &str, t: SqlType) -> Error {
-    Error::new(Condition::FeatureNotSupported, format!("unit \"{field}\" not supported for type {}", t.sql_name()))
+    Error::new(Condition::FeatureNotSupported, format!("unit \"{field}\" not supported for type {}", coerce::shown(t)))
 }
 
 fn unknown_unit(field: &str, t: SqlType) -> Error {
-    Error::new(Condition::InvalidParameterValue, format!("unit \"{field}\" not recognized for type {}", t.sql_name()))
+    Error::new(Condition::InvalidParameterValue, format!("unit \"{field}\" not recognized for type {}", coerce::shown(t)))
 }
 
 fn year_shown(year: i64) -> i64 {

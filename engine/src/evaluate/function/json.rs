@@ -6,6 +6,7 @@ use super::string::shown;
 use super::{Call, Line, call, lax, set};
 use crate::error::{Condition, Error, Result};
 use crate::evaluate::cast::{cast, output};
+use crate::evaluate::coerce;
 use crate::evaluate::context::Context;
 use crate::evaluate::datum::Datum;
 use crate::types::{Base, SqlType};
@@ -64,7 +65,7 @@ pub fn quoted(text: &str) -> String {
 /// The scalar inside a `jsonb`, as a value of type `to`.
 pub fn to_scalar(text: &str, to: SqlType, ctx: &Context<'_>) -> Result<Datum> {
     let refuse = |what: &str| {
-        Err(Error::new(Condition::InvalidParameterValue, format!("cannot cast jsonb {what} to type {}", to.sql_name())))
+        Err(Error::new(Condition::InvalidParameterValue, format!("cannot cast jsonb {what} to type {}", coerce::shown(to))))
     };
     match parse(text)? {
         Value::Bool(b) if to.base == Base::Bool => Ok(Datum::Bool(b)),

@@ -101,7 +101,7 @@ fn translate(pattern: &str) -> String {
                     out.push_str("\\[")
                 }
                 if matches!(chars.peek(), Some(':')) {
-                    while let Some(c) = chars.next() {
+                    for c in chars.by_ref() {
                         out.push(c);
                         if c == ']' {
                             break;
@@ -296,10 +296,8 @@ fn split(a: &[Datum]) -> Result<Vec<Datum>> {
     let (mut out, mut from) = (Vec::new(), 0);
     for found in regex.find_iter(text) {
         // An empty match at either end splits nothing off.
-        if found.is_empty() && (found.start() == 0 || found.end() == text.len() || found.start() == from) {
-            if found.start() == from || found.end() == text.len() || found.start() == 0 {
-                continue;
-            }
+        if found.is_empty() && (found.start() == from || found.end() == text.len()) {
+            continue;
         }
         out.push(Datum::text(&text[from..found.start()]));
         from = found.end();
