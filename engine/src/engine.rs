@@ -120,7 +120,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("warpwise-query")
-            .thread_stack_size(8 << 20)
+            .thread_stack_size(64 << 20)
             .enable_all()
             .build()
             .map_err(|e| Error::new(Condition::IoError, format!("could not start the query threads: {e}")))?;

@@ -367,7 +367,9 @@ fn check(name: &str, value: &str) -> Result<String> {
             Error::new(Condition::InvalidParameterValue, format!("parameter \"{}\" requires a Boolean value", setting.name))
         }),
         Kind::Integer { min, max, unit } => {
-            let number = with_unit_in(value, unit).ok_or_else(|| invalid(unit_hint(unit)))?;
+            let starts_as_number = value.trim().starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+            let hint = if starts_as_number { unit_hint(unit) } else { None };
+            let number = with_unit_in(value, unit).ok_or_else(|| invalid(hint))?;
             if !(min..=max).contains(&number) {
                 let u = if unit.is_empty() { String::new() } else { format!(" {unit}") };
                 return Err(Error::new(

@@ -59,6 +59,13 @@ impl Connection {
     pub(crate) fn describe(&mut self, target: Target) -> Result<(), Failure> {
         let (prepared, formats) = match target {
             Target::Statement(name) => (self.session.statement(&name)?, None),
+            Target::Portal(name) if !self.portals.contains_key(&name) && self.session.described_cursor(&name).is_some() => {
+                // Cursors that DECLARE made are portals too.
+                if let Some(columns) = self.session.described_cursor(&name) {
+                    backend::row_description(&mut self.out.buffer, &columns, |_| crate::encoding::Format::Text);
+                }
+                return Ok(());
+            }
             Target::Portal(name) => {
                 let portal = self.portals.get(&name).ok_or_else(|| no_portal(&name))?;
                 (portal.prepared.clone(), Some(portal.formats.clone()))

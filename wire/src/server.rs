@@ -63,7 +63,12 @@ pub struct Server {
 
 /// Starts to serve `engine`. Returns at once; the work is done on threads named `warpwise-wire`.
 pub fn serve(engine: Engine, options: ServerOptions) -> io::Result<Server> {
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("warpwise-wire").enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("warpwise-wire")
+        .thread_stack_size(64 << 20)
+        .enable_all()
+        .build()?;
     options.listener.set_nonblocking(true)?;
     let address = options.listener.local_addr()?;
     let listener = {

@@ -132,8 +132,8 @@ impl Environment for SessionEnvironment {
     }
 
     fn roles(&self) -> Vec<(u32, String)> {
-        let mut roles = vec![(10, "warpwise".to_owned())];
-        if self.user != "warpwise" {
+        let mut roles = vec![(10, "postgres".to_owned())];
+        if self.user != "postgres" {
             roles.push((16000, self.user.clone()));
         }
         let owners = self.snapshot.shared.relations.values().chain(self.snapshot.temp.relations.values()).map(|r| &r.owner);

@@ -233,7 +233,7 @@ pub fn install(database: &Database, table: &FileTable) {
         columns: table.columns.clone().into(),
         kind: RelationKind::Files(Arc::clone(&table.provider)),
         primary_key: table.primary_key.clone(),
-        owner: "warpwise".to_owned(),
+        owner: "postgres".to_owned(),
     };
     database.update(|state| {
         state.relations.insert(Name::new("public", table.name.clone()), Arc::new(relation));

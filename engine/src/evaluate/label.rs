@@ -1,6 +1,6 @@
 //! What a result's column is called: PostgreSQL's `FigureColname`.
 
-use sqlparser::ast::{self, AccessExpr, Expr, SelectItem, SetExpr, Value};
+use sqlparser::ast::{self, AccessExpr, Expr, SelectItem, SetExpr};
 
 use super::type_name::{fold, resolve};
 
@@ -51,10 +51,7 @@ fn figure(expr: &Expr) -> Option<(String, Strength)> {
         },
         Expr::TypedString(typed) => weak(type_label(&typed.data_type)),
         Expr::Interval(_) => weak("interval"),
-        Expr::Value(value) => match value.value {
-            Value::Boolean(_) => weak("bool"),
-            _ => None,
-        },
+        Expr::Value(_value) => None,
         Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).and_then(|i| strong(fold(i))),
         Expr::Case { else_result, .. } => match else_result.as_deref().and_then(figure) {
             Some((name, Strength::Strong)) => strong(name),

@@ -42,14 +42,37 @@ pub const OVERRIDES: &[&str] = &[
 
 /// Functions whose answer depends on the session, of which a plan's expression knows nothing.
 const OF_THE_SESSION: &[&str] = &[
-    "current_catalog", "current_database", "current_query", "current_role", "current_schema", "current_schemas", "current_setting",
-    "current_user", "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port", "session_user", "set_config",
-    "to_regclass", "to_regnamespace", "to_regproc", "to_regrole", "txid_current", "user",
+    "current_catalog",
+    "current_database",
+    "current_query",
+    "current_role",
+    "current_schema",
+    "current_schemas",
+    "current_setting",
+    "current_user",
+    "inet_client_addr",
+    "inet_client_port",
+    "inet_server_addr",
+    "inet_server_port",
+    "session_user",
+    "set_config",
+    "to_regclass",
+    "to_regnamespace",
+    "to_regproc",
+    "to_regrole",
+    "txid_current",
+    "user",
 ];
 
 /// Functions that answer differently each time.
 const VOLATILE: &[&str] = &[
-    "clock_timestamp", "gen_random_uuid", "localtime", "localtimestamp", "statement_timestamp", "timeofday", "transaction_timestamp",
+    "clock_timestamp",
+    "gen_random_uuid",
+    "localtime",
+    "localtimestamp",
+    "statement_timestamp",
+    "timeofday",
+    "transaction_timestamp",
 ];
 
 /// One of the evaluator's functions.
@@ -69,7 +92,8 @@ impl Bridged {
 
     /// The call with arguments of these types, understood; a constant text is an open literal, as in SQL.
     fn analyzed(&self, types: &[SqlType], zone: Tz) -> Result<Analyzed, Error> {
-        let of_the_session = self.name.starts_with("pg_") || self.name.starts_with("has_") || OF_THE_SESSION.contains(&self.name.as_str());
+        let of_the_session =
+            self.name.starts_with("pg_") || self.name.starts_with("has_") || OF_THE_SESSION.contains(&self.name.as_str());
         if of_the_session && !function::named(&self.name).is_empty() {
             return Err(Error::unsupported(format!("function {} is not supported beside a table's rows", self.name))
                 .hint("Select it in a statement of its own."));

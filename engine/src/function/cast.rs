@@ -131,7 +131,14 @@ impl ScalarUDFImpl for PgCast {
         let from = SqlType::of_field(&args.arg_fields[0]);
         let one = matches!(args.args[0], ColumnarValue::Scalar(_));
         let input = args.args[0].to_array(if one { 1 } else { args.number_rows })?;
-        let result = cast(&input, from, to, args.return_type(), zone).map_err(wrap)?;
+        let trimmed = args.arg_fields[0].metadata().get(crate::types::QUOTIENT_KEY).is_some_and(|v| v == crate::types::TRIM);
+        let mut result = cast(&input, from, to, args.return_type(), zone).map_err(wrap)?;
+        if trimmed && from.base == Base::Numeric && to.base == Base::Text {
+            let shown =
+                |v: &str| if v.contains('.') { v.trim_end_matches('0').trim_end_matches('.').to_owned() } else { v.to_owned() };
+            let texts = plain(&result, &DataType::Utf8).map_err(wrap)?;
+            result = Arc::new(texts.as_string::<i32>().iter().map(|v| v.map(shown)).collect::<StringArray>());
+        }
         if one { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(ColumnarValue::Array(result)) }
     }
 }
@@ -146,8 +153,16 @@ fn is_number(base: Base) -> bool {
 
 /// Whether PostgreSQL has such a cast: `42846` where not.
 pub fn castable(from: SqlType, to: SqlType) -> Result<(), Error> {
-    let refused =
-        || Err(Error::new(Condition::CannotCoerce, format!("cannot cast type {} to {}", SqlType { typmod: -1, ..from }.sql_name(), SqlType { typmod: -1, ..to }.sql_name())));
+    let refused = || {
+        Err(Error::new(
+            Condition::CannotCoerce,
+            format!(
+                "cannot cast type {} to {}",
+                SqlType { typmod: -1, ..from }.sql_name(),
+                SqlType { typmod: -1, ..to }.sql_name()
+            ),
+        ))
+    };
     if (from.base == to.base && from.array == to.array) || (is_text(from.base) && !from.array) || (is_text(to.base) && !to.array)
     {
         return Ok(());
@@ -175,7 +190,7 @@ pub fn cast(input: &ArrayRef, from: SqlType, to: SqlType, data_type: &DataType, 
     if input.data_type() == &DataType::Null {
         return Ok(arrow::array::new_null_array(data_type, input.len()));
     }
-    if from.array || to.array {
+    if to.array || (from.array && !is_text(to.base)) {
         return arrays(input, from, to, data_type, zone);
     }
     if is_text(to.base) {
@@ -564,6 +579,30 @@ pub fn to_text(input: &ArrayRef, from: SqlType, zone: Tz) -> Result<ArrayRef, Er
                 if let Ok(bytes) = values.value(row).try_into() {
                     text::write_uuid(out, bytes);
                 }
+            })
+        }
+        DataType::List(item) => {
+            let lists = input.as_list::<i32>();
+            let element = SqlType::of_field(item);
+            let texts = to_text(lists.values(), element, zone)?;
+            let texts = texts.as_string::<i32>();
+            each(input, |out, row| {
+                out.push(b'{');
+                let (from, to) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
+                for at in from..to {
+                    if at > from {
+                        out.push(b',');
+                    }
+                    if texts.is_null(at) {
+                        out.extend_from_slice(b"NULL");
+                    } else if element.base == Base::Bool {
+                        // In an array a boolean is a letter.
+                        out.extend_from_slice(&texts.value(at).as_bytes()[..1]);
+                    } else {
+                        text::write_array_element(out, texts.value(at).as_bytes());
+                    }
+                }
+                out.push(b'}');
             })
         }
         DataType::FixedSizeBinary(_) => {

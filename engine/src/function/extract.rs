@@ -105,13 +105,11 @@ impl Part {
     }
 }
 
-fn part_of(scalar: Option<&ScalarValue>) -> Result<(Part, String)> {
-    let name = scalar.and_then(|s| s.try_as_str().flatten()).unwrap_or_default().to_owned();
+fn part_of(scalar: Option<&ScalarValue>, of: &DataType) -> Result<(Part, String)> {
+    let name = scalar.and_then(|s| s.try_as_str().flatten()).unwrap_or_default().to_lowercase();
+    let of = SqlType::of_arrow(of).sql_name();
     Part::named(&name).map(|p| (p, name.clone())).ok_or_else(|| {
-        wrap(Error::new(
-            Condition::InvalidParameterValue,
-            format!("unit \"{name}\" not recognized for type timestamp without time zone"),
-        ))
+        wrap(Error::new(Condition::InvalidParameterValue, format!("unit \"{name}\" not recognized for type {of}")))
     })
 }
 
@@ -132,7 +130,7 @@ impl ScalarUDFImpl for Extract {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<arrow::datatypes::FieldRef> {
-        let (part, _) = part_of(args.scalar_arguments[0])?;
+        let (part, _) = part_of(args.scalar_arguments[0], args.arg_fields[1].data_type())?;
         let of_date = args.arg_fields[1].data_type() == &DataType::Date32;
         let scale = part.scale(of_date);
         let precision = if scale == 0 { 18 } else { 24 };
@@ -143,7 +141,7 @@ impl ScalarUDFImpl for Extract {
         let ColumnarValue::Scalar(name) = &args.args[0] else {
             return Err(wrap(Error::internal("extract of a field that is not a constant")));
         };
-        let (part, name) = part_of(Some(name))?;
+        let (part, name) = part_of(Some(name), args.arg_fields[1].data_type())?;
         let zone = args.config_options.execution.time_zone.as_deref().and_then(|z| z.parse().ok()).unwrap_or(Tz::UTC);
         let one = matches!(args.args[1], ColumnarValue::Scalar(_));
         let input = args.args[1].to_array(if one { 1 } else { args.number_rows })?;

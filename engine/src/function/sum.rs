@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 
 use super::error::wrap;
 use crate::error::{Condition, Error};
-use crate::types::SqlType;
+use crate::types::{QUOTIENT_KEY, SqlType};
 
 /// `sum`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -85,6 +85,13 @@ impl AggregateUDFImpl for Sum {
             Some(wide) => Ok(wide),
             None => self.inner.return_type(types),
         }
+    }
+
+    fn return_field(&self, fields: &[FieldRef]) -> Result<FieldRef> {
+        let field = arrow::datatypes::Field::new("sum", self.return_type(&[fields[0].data_type().clone()])?, true);
+        // Digits are shown as in what is summed.
+        let digits = fields[0].metadata().get(QUOTIENT_KEY).map(|digits| (QUOTIENT_KEY.to_owned(), digits.clone()));
+        Ok(std::sync::Arc::new(field.with_metadata(digits.into_iter().collect())))
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
 }
 
 /// Words that DataFusion's planner understands as functions without looking them up.
-const SYNTAX: &[&str] = &["struct", "grouping"];
+const SYNTAX: &[&str] = &["struct", "grouping", "unnest"];
 
 /// `42P01`.
 pub fn undefined_table(name: &TableReference) -> Error {

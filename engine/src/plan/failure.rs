@@ -121,6 +121,14 @@ fn by_sentence(error: &DataFusionError) -> Error {
         DataFusionError::ObjectStore(e) => Error::new(Condition::IoError, e.to_string()),
         DataFusionError::IoError(e) => Error::new(Condition::IoError, e.to_string()),
         DataFusionError::ParquetError(e) => Error::new(Condition::IoError, format!("could not read a Parquet file: {e}")),
+        DataFusionError::NotImplemented(message) if message.contains("logical expression WindowFunction") => {
+            Error::new(Condition::WindowingError, "window functions are not allowed in WHERE")
+        }
+        DataFusionError::NotImplemented(message) if message.contains("logical expression") => {
+            Error::unsupported("a correlated subquery in this place is not supported")
+                .detail(lower(message.split(['(', '{']).next().unwrap_or_default()))
+                .hint("Write it as a join, or in WHERE.")
+        }
         DataFusionError::NotImplemented(message) => Error::unsupported(lower(message)),
         DataFusionError::SQL(e, _) => Error::syntax(e.to_string()),
         DataFusionError::Plan(message) | DataFusionError::Execution(message) => {
@@ -132,6 +140,21 @@ fn by_sentence(error: &DataFusionError) -> Error {
                     format!("operator does not exist: {} {} {}", type_name(&found[1]), &found[2], type_name(&found[3])),
                 )
                 .hint("No operator matches the given name and argument types. You might need to add explicit type casts.");
+            }
+            if let Some(rest) = message.split_once("temporal operation ").map(|(_, rest)| rest) {
+                let mut words = rest.split(':').next().unwrap_or_default().split_whitespace();
+                if let (Some(left), Some(op), Some(right)) = (words.next(), words.next(), words.next()) {
+                    return Error::new(
+                        Condition::UndefinedFunction,
+                        format!("operator does not exist: {} {op} {}", type_name(left), type_name(right)),
+                    )
+                    .hint("No operator matches the given name and argument types. You might need to add explicit type casts.");
+                }
+            }
+            if let Some(name) = capture(&FUNCTION, message, 1)
+                && WINDOW_ONLY.contains(&name.as_str())
+            {
+                return Error::new(Condition::WrongObjectType, format!("window function {name} requires an OVER clause"));
             }
             if let Some(name) = capture(&FUNCTION, message, 1) {
                 return Error::new(Condition::UndefinedFunction, format!("function {name} does not exist")).hint(FUNCTION_HINT);
@@ -155,23 +178,47 @@ fn by_sentence(error: &DataFusionError) -> Error {
                 return Error::new(Condition::UndefinedFunction, &rest[..end]).hint(FUNCTION_HINT);
             }
             let known: &[(&str, Condition, &str)] = &[
-                ("ggregate function calls cannot be nested", Condition::GroupingError, "aggregate function calls cannot be nested"),
-                ("ggregate functions are not allowed in the WHERE", Condition::GroupingError, "aggregate functions are not allowed in WHERE"),
-                ("SELECT DISTINCT ON expressions must match", Condition::InvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"),
+                (
+                    "ggregate function calls cannot be nested",
+                    Condition::GroupingError,
+                    "aggregate function calls cannot be nested",
+                ),
+                (
+                    "ggregate functions are not allowed in the WHERE",
+                    Condition::GroupingError,
+                    "aggregate functions are not allowed in WHERE",
+                ),
+                (
+                    "SELECT DISTINCT ON expressions must match",
+                    Condition::InvalidColumnReference,
+                    "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+                ),
                 ("LIMIT must be >= 0", Condition::InvalidRowCountInLimitClause, "LIMIT must not be negative"),
                 ("OFFSET must be >=0", Condition::InvalidRowCountInResultOffsetClause, "OFFSET must not be negative"),
                 ("Too many columns! The subquery", Condition::SyntaxError, "subquery must return only one column"),
-                ("Correlated scalar subquery must be aggregated", Condition::FeatureNotSupported, "correlated scalar subqueries without an aggregate are not supported"),
+                (
+                    "Correlated scalar subquery must be aggregated",
+                    Condition::FeatureNotSupported,
+                    "correlated scalar subqueries without an aggregate are not supported",
+                ),
             ];
             if let Some((_, condition, text)) = known.iter().find(|(part, _, _)| message.contains(part)) {
                 return Error::new(*condition, *text);
             }
-            if let Some(position) = message.strip_prefix("Order by column out of bounds, specified: ").and_then(|m| m.split(',').next()) {
-                return Error::new(Condition::InvalidColumnReference, format!("ORDER BY position {position} is not in select list"));
+            if let Some(position) =
+                message.strip_prefix("Order by column out of bounds, specified: ").and_then(|m| m.split(',').next())
+            {
+                return Error::new(
+                    Condition::InvalidColumnReference,
+                    format!("ORDER BY position {position} is not in select list"),
+                );
             }
             if message.starts_with("Cannot create filter with non-boolean predicate") {
                 let given = message.rsplit("returning ").next().map(type_name).unwrap_or_default();
-                return Error::new(Condition::DatatypeMismatch, format!("argument of WHERE must be type boolean, not type {given}"));
+                return Error::new(
+                    Condition::DatatypeMismatch,
+                    format!("argument of WHERE must be type boolean, not type {given}"),
+                );
             }
             if message.starts_with("For SELECT DISTINCT") {
                 return Error::new(
@@ -221,6 +268,21 @@ fn by_sentence(error: &DataFusionError) -> Error {
         other => Error::internal(other.strip_backtrace().lines().next().unwrap_or_default()),
     }
 }
+
+/// Functions that exist with OVER alone.
+const WINDOW_ONLY: &[&str] = &[
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+];
 
 fn lower(message: &str) -> String {
     let mut characters = message.trim_end_matches('.').chars();

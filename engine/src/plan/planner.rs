@@ -158,7 +158,10 @@ impl ExprPlanner for PostgresOperators {
                 && !untyped_parameter(&other)
                 && let Ok((_, field)) = other.to_field(schema)
             {
-                let to = SqlType { typmod: -1, ..SqlType::of_field(&field) };
+                let to = match SqlType::of_field(&field) {
+                    t if t.base == Base::Varchar => SqlType { base: Base::Text, typmod: -1, ..t },
+                    t => SqlType { typmod: -1, ..t },
+                };
                 let data_type = field.data_type().clone();
                 placeholder.field = Some(Arc::new(to.field("", true).with_data_type(data_type)));
             }
@@ -191,6 +194,12 @@ impl ExprPlanner for PostgresOperators {
             };
             let args = vec![brought(expr.left, &left, to_left), brought(expr.right, &right, to_right)];
             return Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.divide), args))));
+        }
+        let single = |t: &DataType| t == &DataType::Float32;
+        if (single(&left) || single(&right)) && left.is_numeric() && right.is_numeric() && left != right {
+            // real and any other number make a double precision.
+            let wide = |e: Expr| Box::new(Expr::Cast(Cast::new(Box::new(e), DataType::Float64)));
+            return Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(wide(expr.left), operator, wide(expr.right)))));
         }
         let binary = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)));
         let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);

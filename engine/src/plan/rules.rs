@@ -4,7 +4,8 @@
 //!    compared with; coercion would turn the column into text instead.
 //! 2. DataFusion's `ResolveGroupingFunction` and `TypeCoercion`.
 //! 3. [`CheckedArithmetic`], after coercion: both operands have one type by now.
-//! 4. [`SplitAverages`], last: `avg` becomes `sum` and `count`, whose arguments are coerced already.
+//! 4. [`SplitAverages`]: `avg` becomes `sum` and `count`, whose arguments are coerced already.
+//! 5. [`ShownDigits`], last: what is computed from quotients shows as many digits as they do.
 
 use std::sync::Arc;
 
@@ -20,13 +21,13 @@ use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, LogicalPlan, O
 use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
 
 use super::planner::{cast_call, is_unknown, literal_type, no_operator, type_of};
+use crate::error::{Condition, Error};
 use crate::function::arithmetic::{self, Operation};
 use crate::function::average::{Average, Mean};
 use crate::function::cast::PgCast;
 use crate::function::error::wrap;
 use crate::function::sum::Sum;
-use crate::error::{Condition, Error};
-use crate::types::SqlType;
+use crate::types::{QUOTIENT_KEY, SqlType};
 
 /// DataFusion's analyzer rules with ours among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
@@ -34,6 +35,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(CheckedArithmetic));
     rules.push(Arc::new(SplitAverages));
+    rules.push(Arc::new(ShownDigits));
     rules
 }
 
@@ -199,7 +201,8 @@ impl AnalyzerRule for CheckedArithmetic {
             }
             // A number is no text unless one says so; DataFusion would make it one.
             Expr::ScalarFunction(call)
-                if !matches!(call.name(), "concat" | "concat_ws" | "coalesce" | "nullif") && call.args.iter().any(|a| made_text(a, schema)) =>
+                if !matches!(call.name(), "concat" | "concat_ws" | "coalesce" | "nullif")
+                    && call.args.iter().any(|a| made_text(a, schema)) =>
             {
                 let types: Vec<String> = call
                     .args
@@ -316,4 +319,57 @@ fn split(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
         projection.push(if same { expr } else { Expr::Alias(Alias::new(expr, qualifier.cloned(), field.name().clone())) });
     }
     Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(projection, Arc::new(inner))?)))
+}
+
+/// Rule 5.
+#[derive(Debug)]
+struct ShownDigits;
+
+/// What the operands of an arithmetic expression say of the digits to show.
+fn inherited(expr: &Expr, schema: &datafusion::common::DFSchema) -> Option<String> {
+    let own = |e: &Expr| e.to_field(schema).ok().and_then(|(_, field)| field.metadata().get(QUOTIENT_KEY).cloned());
+    match expr {
+        Expr::Alias(alias) => inherited(&alias.expr, schema),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus | Operator::Minus | Operator::Multiply, right }) => {
+            inherited(left, schema).or_else(|| inherited(right, schema))
+        }
+        Expr::Cast(cast) if matches!(cast.field.data_type(), DataType::Decimal128(..)) => inherited(&cast.expr, schema),
+        Expr::Negative(inner) => inherited(inner, schema),
+        Expr::Column(_) | Expr::ScalarFunction(_) => own(expr),
+        _ => None,
+    }
+}
+
+impl AnalyzerRule for ShownDigits {
+    fn name(&self) -> &str {
+        "shown_digits"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            let LogicalPlan::Projection(projection) = plan else { return Ok(Transformed::no(plan)) };
+            let schema = projection.input.schema();
+            let mut changed = false;
+            let mut expressions = Vec::with_capacity(projection.expr.len());
+            for expr in &projection.expr {
+                let (qualifier, field) = expr.to_field(schema)?;
+                let computed =
+                    matches!(field.data_type(), DataType::Decimal128(..)) && !field.metadata().contains_key(QUOTIENT_KEY);
+                match inherited(expr, schema).filter(|_| computed) {
+                    Some(digits) => {
+                        changed = true;
+                        let metadata = std::collections::BTreeMap::from([(QUOTIENT_KEY.to_owned(), digits)]);
+                        let alias = Alias::new(expr.clone().unalias(), qualifier, field.name().clone());
+                        expressions.push(Expr::Alias(alias.with_metadata(Some(metadata.into()))));
+                    }
+                    None => expressions.push(expr.clone()),
+                }
+            }
+            if !changed {
+                return Ok(Transformed::no(LogicalPlan::Projection(projection)));
+            }
+            Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(expressions, Arc::clone(&projection.input))?)))
+        })
+        .map(|t| t.data)
+    }
 }

@@ -34,7 +34,7 @@ pub fn sql_type(name: &DataType) -> Result<SqlType> {
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => match info {
             ExactNumberInfo::None => plain(Base::Numeric),
             ExactNumberInfo::Precision(p) => numeric(*p as i64, 0),
-            ExactNumberInfo::PrecisionAndScale(p, s) => numeric(*p as i64, *s as i64),
+            ExactNumberInfo::PrecisionAndScale(p, s) => numeric(*p as i64, *s),
         },
         DataType::Text | DataType::String(_) => plain(Base::Text),
         DataType::Varchar(length)

@@ -49,7 +49,6 @@ pub(crate) enum Body {
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(crate) statement: Statement,
-    pub(crate) types: Vec<Option<SqlType>>,
     pub(crate) parameters: Vec<SqlType>,
     pub(crate) columns: Option<Arc<[Column]>>,
     pub(crate) body: Body,
@@ -77,7 +76,7 @@ impl Prepared {
     }
 
     fn command(statement: Statement) -> Self {
-        Self { statement, types: Vec::new(), parameters: Vec::new(), columns: None, body: Body::Command }
+        Self { statement, parameters: Vec::new(), columns: None, body: Body::Command }
     }
 }
 
@@ -140,6 +139,14 @@ impl Session {
                 let inner = self.analyze(statement.part(inner.as_ref().clone()), inner, types)?;
                 let (columns, _) = lines("QUERY PLAN", Vec::new());
                 Ok(Prepared { statement, columns: Some(columns), ..inner })
+            }
+            ast::Statement::Declare { stmts } => {
+                let Some(query) = stmts.first().and_then(|d| d.for_query.as_deref()) else {
+                    return Ok(Prepared::command(statement));
+                };
+                let part = statement.part(ast::Statement::Query(Box::new(query.clone())));
+                let inner = self.prepare_query(part, query, types, &Demands::new())?;
+                Ok(Prepared { statement, columns: None, ..inner })
             }
             ast::Statement::ShowVariable { variable } => {
                 let (name, _) = crate::sql::set::shown_name(variable);
@@ -211,7 +218,7 @@ impl Session {
             Body::Catalog(analyzed) => analyzed.params().to_vec(),
             Body::Query(_) | Body::Command => parameters,
         };
-        Ok(Prepared { statement, types: types.to_vec(), parameters, columns: Some(columns), body })
+        Ok(Prepared { statement, parameters, columns: Some(columns), body })
     }
 
     fn padded(&self, known: &[Option<SqlType>], _query: &ast::Query) -> Vec<SqlType> {
@@ -265,7 +272,7 @@ impl Session {
             S::Rollback { chain, savepoint } => self.rollback_statement(*chain, savepoint.as_ref()),
             S::Savepoint { name } => self.savepoint(name),
             S::ReleaseSavepoint { name } => self.release(name),
-            S::Declare { stmts } => self.declare(stmts, &prepared.statement).await,
+            S::Declare { stmts } => self.declare(stmts, prepared, values).await,
             S::Fetch { name, direction, .. } => self.fetch(name, direction, prepared.statement.is_move).await,
             S::Close { cursor } => self.close_cursor(cursor),
             S::Discard { object_type } => self.discard(*object_type),

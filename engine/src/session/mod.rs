@@ -432,7 +432,7 @@ impl Session {
         let zone = self.settings.time_zone().name().to_owned();
         if zone != self.state_zone {
             let state = Arc::make_mut(&mut self.state);
-            state.config_mut().options_mut().execution.time_zone = Some(zone.clone().into());
+            state.config_mut().options_mut().execution.time_zone = Some(zone.clone());
             self.state_zone = zone;
         }
     }

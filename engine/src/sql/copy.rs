@@ -236,6 +236,15 @@ impl Session {
             targets.iter().map(|at| (relation.columns[*at].name.clone(), relation.columns[*at].sql_type)).collect();
         let decoder = Decoder::new(&described, options.clone())?.for_relation(&name.name).in_zone(self.time_zone());
         let limit = self.limit();
-        Ok(Outcome::CopyIn(Box::new(CopyIn { limit, name, relation, columns: targets, decoder, options, batches: Vec::new(), rows: 0 })))
+        Ok(Outcome::CopyIn(Box::new(CopyIn {
+            limit,
+            name,
+            relation,
+            columns: targets,
+            decoder,
+            options,
+            batches: Vec::new(),
+            rows: 0,
+        })))
     }
 }

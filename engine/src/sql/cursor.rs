@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, CloseCursor, Declare, FetchDirection, Ident, ValueWithSpan};
 
 use super::label::fold;
-use super::parse::Statement;
 use crate::error::{Condition, Error, Result};
 use crate::session::Session;
-use crate::session::execute::Outcome;
+use crate::session::execute::{Outcome, Prepared};
 use crate::session::rows::{Column, Rows, Tag};
 
 /// An open cursor.
@@ -90,7 +90,12 @@ fn count(direction: &FetchDirection) -> Result<u64> {
 }
 
 impl Session {
-    pub(crate) async fn declare(&mut self, declarations: &[Declare], statement: &Statement) -> Result<Outcome> {
+    pub(crate) async fn declare(
+        &mut self,
+        declarations: &[Declare],
+        prepared: &Prepared,
+        values: Vec<ScalarValue>,
+    ) -> Result<Outcome> {
         let [declare] = declarations else { return Err(Error::syntax("DECLARE takes one cursor")) };
         let (Some(name), Some(query)) = (declare.names.first().map(fold), &declare.for_query) else {
             return Err(Error::unsupported("DECLARE is supported for cursors alone"));
@@ -109,12 +114,18 @@ impl Session {
             return Err(Error::new(Condition::DuplicateCursor, format!("cursor \"{name}\" already exists")));
         }
         self.transaction();
-        let part = statement.part(ast::Statement::Query(query.clone()));
-        let prepared = self.prepare_query(part, query, &[], &Default::default())?;
-        let rows = self.run(&prepared, Vec::new()).await?;
-        let cursor = Cursor { rows, rest: None, hold, committed: false, text: statement.text().to_owned() };
+        let part = prepared.statement.part(ast::Statement::Query(query.clone()));
+        let types: Vec<_> = prepared.parameters.iter().copied().map(Some).collect();
+        let inner = self.prepare_query(part, query, &types, &Default::default())?;
+        let rows = self.run(&inner, values).await?;
+        let cursor = Cursor { rows, rest: None, hold, committed: false, text: prepared.text().to_owned() };
         self.cursors.insert(name, cursor);
         Ok(Outcome::Complete(Tag::plain("DECLARE CURSOR")))
+    }
+
+    /// The columns of the cursor of that name, which the protocol may describe as a portal; `None` where there is none.
+    pub fn described_cursor(&self, name: &str) -> Option<Arc<[Column]>> {
+        self.cursors.get(name).map(|c| Arc::clone(c.rows.columns()))
     }
 
     pub(crate) fn cursor_columns(&self, name: &Ident) -> Result<Arc<[Column]>> {

@@ -79,11 +79,22 @@ fn keep(expr: &mut Expr) {
 
 /// The bounds of a window's frame are plain numbers to DataFusion.
 fn keep_frame(spec: &mut ast::WindowSpec) {
+    frame_bounds(spec, keep);
+}
+
+fn frame_bounds(spec: &mut ast::WindowSpec, mut change: impl FnMut(&mut Expr)) {
     let Some(frame) = &mut spec.window_frame else { return };
     for bound in std::iter::once(&mut frame.start_bound).chain(&mut frame.end_bound) {
         if let ast::WindowFrameBound::Preceding(Some(value)) | ast::WindowFrameBound::Following(Some(value)) = bound {
-            keep(value);
+            change(value);
         }
+    }
+}
+
+/// Takes the mark of [`keep`] off again.
+fn release(expr: &mut Expr) {
+    if let Expr::Value(ValueWithSpan { value: Value::Number(_, long), .. }) = expr {
+        *long = false;
     }
 }
 
@@ -134,7 +145,9 @@ impl Dialect<'_> {
                 }
                 check_aliases(select)?;
                 for join in select.from.iter().flat_map(|f| &f.joins) {
-                    if let ast::JoinOperator::FullOuter(ast::JoinConstraint::Using(_) | ast::JoinConstraint::Natural) = join.join_operator {
+                    if let ast::JoinOperator::FullOuter(ast::JoinConstraint::Using(_) | ast::JoinConstraint::Natural) =
+                        join.join_operator
+                    {
                         return Err(Error::unsupported("FULL JOIN with USING or NATURAL is not supported")
                             .hint("Join with ON, and take coalesce(a.column, b.column)."));
                     }
@@ -228,14 +241,30 @@ impl Dialect<'_> {
                 let value = typed.value.clone().value.into_string().unwrap_or_default();
                 *expr = call(CAST, vec![text(value), text(target.sql_name())]);
             }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                *expr = call("timezone", vec![time_zone.as_ref().clone(), timestamp.as_ref().clone()]);
+            }
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
+                let ones = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
+                let ones = internal_cast(
+                    Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(ones) },
+                    ast::DataType::SmallInt(None),
+                );
+                *expr = binary(inner.as_ref().clone(), ast::BinaryOperator::PGBitwiseXor, ones);
+            }
             Expr::Collate { expr: inner, .. } => *expr = inner.as_ref().clone(),
             // Counts that DataFusion gives as unsigned.
             Expr::Function(function) => {
+                if let Some(ast::WindowType::WindowSpec(spec)) = &mut function.over {
+                    frame_bounds(spec, release);
+                }
                 let name = function.name.0.last().and_then(|p| p.as_ident()).map(fold).unwrap_or_default();
                 let narrow = match name.as_str() {
                     "row_number" | "rank" | "dense_rank" if function.over.is_some() => ast::DataType::BigInt(None),
                     "ntile" if function.over.is_some() => ast::DataType::Int(None),
-                    "array_length" | "cardinality" | "array_position" | "array_ndims" | "regexp_count" => ast::DataType::Int(None),
+                    "array_length" | "cardinality" | "array_position" | "array_ndims" | "regexp_count" => {
+                        ast::DataType::Int(None)
+                    }
                     _ => return Ok(()),
                 };
                 *expr = internal_cast(expr.clone(), narrow);
@@ -262,12 +291,16 @@ impl Dialect<'_> {
                     *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) } } else { any };
                 }
             }
-            Expr::AnyOp { left, compare_op: ast::BinaryOperator::Eq, right, .. } if matches!(right.as_ref(), Expr::Subquery(_)) => {
+            Expr::AnyOp { left, compare_op: ast::BinaryOperator::Eq, right, .. }
+                if matches!(right.as_ref(), Expr::Subquery(_)) =>
+            {
                 if let Expr::Subquery(query) = right.as_ref() {
                     *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated: false };
                 }
             }
-            Expr::AllOp { left, compare_op: ast::BinaryOperator::NotEq, right } if matches!(right.as_ref(), Expr::Subquery(_)) => {
+            Expr::AllOp { left, compare_op: ast::BinaryOperator::NotEq, right }
+                if matches!(right.as_ref(), Expr::Subquery(_)) =>
+            {
                 if let Expr::Subquery(query) = right.as_ref() {
                     *expr = Expr::InSubquery { expr: left.clone(), subquery: query.clone(), negated: true };
                 }
@@ -277,9 +310,7 @@ impl Dialect<'_> {
                 return Err(Error::unsupported(format!("{compare_op} ANY (subquery) is not supported"))
                     .hint("Compare with an aggregate: x > (SELECT min(y) ...)."));
             }
-            Expr::AllOp { compare_op, right, .. }
-                if matches!(right.as_ref(), Expr::Subquery(_)) =>
-            {
+            Expr::AllOp { compare_op, right, .. } if matches!(right.as_ref(), Expr::Subquery(_)) => {
                 return Err(Error::unsupported(format!("{compare_op} ALL (subquery) is not supported"))
                     .hint("Compare with an aggregate: x >= (SELECT max(y) ...)."));
             }
@@ -334,6 +365,8 @@ fn number(digits: &str) -> Option<Expr> {
 /// Gives every unnamed column PostgreSQL's name, and sets equal names apart by [`MARK`].
 fn name_columns(items: &mut [SelectItem]) {
     let mut seen: HashMap<String, usize> = HashMap::new();
+    // What `*` brings may have any name.
+    let stars = items.iter().any(|i| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
     for item in items {
         let (name, plain) = match &*item {
             SelectItem::UnnamedExpr(expr @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_))) => (label(expr), true),
@@ -343,10 +376,10 @@ fn name_columns(items: &mut [SelectItem]) {
         };
         let count = seen.entry(name.clone()).or_insert(0);
         *count += 1;
-        if *count == 1 && plain {
+        if *count == 1 && plain && !(stars && matches!(item, SelectItem::UnnamedExpr(_))) {
             continue;
         }
-        let unique = if *count == 1 { name } else { format!("{name}{MARK}{count}") };
+        let unique = if *count == 1 && !stars { name } else { format!("{name}{MARK}{count}") };
         let alias = Ident::with_quote('"', unique);
         match item {
             SelectItem::UnnamedExpr(expr) => *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias },
@@ -376,6 +409,15 @@ impl VisitorMut for Dialect<'_> {
         for definition in &mut select.named_window {
             if let ast::NamedWindowExpr::WindowSpec(spec) = &mut definition.1 {
                 keep_frame(spec);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<Error> {
+        for definition in &mut select.named_window {
+            if let ast::NamedWindowExpr::WindowSpec(spec) = &mut definition.1 {
+                frame_bounds(spec, release);
             }
         }
         ControlFlow::Continue(())

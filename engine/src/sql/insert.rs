@@ -217,7 +217,7 @@ impl Session {
         let target = self.target(insert)?;
         let Some(source) = &insert.source else {
             // INSERT INTO t DEFAULT VALUES
-            return Ok(Prepared { statement, types: types.to_vec(), parameters: Vec::new(), columns: None, body: Body::Command });
+            return Ok(Prepared { statement, parameters: Vec::new(), columns: None, body: Body::Command });
         };
         let mut source = source.as_ref().clone();
         let mut demands = Demands::new();

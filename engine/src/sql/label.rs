@@ -1,6 +1,6 @@
 //! What a result's column is called: PostgreSQL's `FigureColname` (src/backend/parser/parse_target.c).
 
-use sqlparser::ast::{self, Expr, SelectItem, SetExpr, Value};
+use sqlparser::ast::{self, Expr, SelectItem, SetExpr};
 
 use crate::plan::types::sql_type;
 
@@ -62,10 +62,6 @@ fn figure(expr: &Expr) -> Option<(String, Strength)> {
         Expr::Cast { expr, data_type, .. } => cast(figure(expr), data_type),
         Expr::TypedString(typed) => Some((type_label(&typed.data_type), Strength::Weak)),
         Expr::Interval(_) => Some(("interval".to_owned(), Strength::Weak)),
-        Expr::Value(value) => match value.value {
-            Value::Boolean(_) => Some(("bool".to_owned(), Strength::Weak)),
-            _ => None,
-        },
         Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).and_then(|i| strong(fold(i))),
         Expr::Case { else_result, .. } => match else_result.as_deref().and_then(figure) {
             Some((name, Strength::Strong)) => strong(name),

@@ -41,7 +41,13 @@ impl Statement {
 
     /// A statement around a tree that is part of another statement.
     pub fn part(&self, tree: ast::Statement) -> Self {
-        Self { source: Arc::clone(&self.source), text: tree.to_string().into(), tree: Some(Arc::new(tree)), is_move: false, no_data: false }
+        Self {
+            source: Arc::clone(&self.source),
+            text: tree.to_string().into(),
+            tree: Some(Arc::new(tree)),
+            is_move: false,
+            no_data: false,
+        }
     }
 }
 
@@ -75,10 +81,17 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         let to = position::of_location(text, last.span.end).unwrap_or(usize::MAX);
         let own: String = text.chars().skip(from - 1).take(to.saturating_sub(from)).collect();
         let is_move = first_word(&run).is_some_and(|w| w.eq_ignore_ascii_case("move"));
+        check_chains(&run)?;
         substitute(&mut run);
         let no_data = strip_data(&mut run);
         let tree = parse_one(&dialect, text, run)?;
-        statements.push(Statement { source: Arc::clone(&source), text: own.into(), tree: Some(Arc::new(tree)), is_move, no_data });
+        statements.push(Statement {
+            source: Arc::clone(&source),
+            text: own.into(),
+            tree: Some(Arc::new(tree)),
+            is_move,
+            no_data,
+        });
     }
     if statements.is_empty() {
         statements.push(Statement { source: Arc::clone(&source), text: "".into(), tree: None, is_move: false, no_data: false });
@@ -118,6 +131,72 @@ fn substitute(run: &mut Vec<TokenWithSpan>) {
     if with == "FETCH" {
         fetch_next(run, at);
     }
+}
+
+/// How many operators may follow one another at one level: each is a level of the tree, which is walked recursively.
+const CHAIN: usize = 1500;
+
+fn check_chains(run: &[TokenWithSpan]) -> Result<()> {
+    let mut levels = vec![0usize];
+    for token in run {
+        match &token.token {
+            Token::LParen | Token::LBracket => levels.push(0),
+            Token::RParen | Token::RBracket => {
+                levels.pop();
+                if levels.is_empty() {
+                    levels.push(0);
+                }
+            }
+            Token::Comma => {
+                if let Some(last) = levels.last_mut() {
+                    *last = 0;
+                }
+            }
+            Token::Word(word) => {
+                let chains = matches!(
+                    word.value.to_ascii_lowercase().as_str(),
+                    "and"
+                        | "or"
+                        | "not"
+                        | "case"
+                        | "union"
+                        | "intersect"
+                        | "except"
+                        | "is"
+                        | "like"
+                        | "ilike"
+                        | "between"
+                        | "collate"
+                        | "join"
+                );
+                if let (true, Some(last)) = (chains && word.quote_style.is_none(), levels.last_mut()) {
+                    *last += 1;
+                }
+            }
+            Token::Whitespace(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::Placeholder(_)
+            | Token::Period
+            | Token::SemiColon
+            | Token::EOF => {}
+            _ => {
+                if let Some(last) = levels.last_mut() {
+                    *last += 1;
+                }
+            }
+        }
+        if levels.len() > 2 * DEPTH || levels.last().is_some_and(|n| *n > CHAIN) {
+            return Err(too_deep());
+        }
+    }
+    Ok(())
+}
+
+fn too_deep() -> Error {
+    Error::new(Condition::StatementTooComplex, "stack depth limit exceeded")
+        .hint(format!("Nest expressions and queries less than {DEPTH} deep, and chain less than {CHAIN} operators."))
 }
 
 /// `FETCH c` and `FETCH FROM c` mean the next row.
@@ -217,8 +296,7 @@ fn near(text: &str, at: usize) -> Error {
 fn syntax_error(text: &str, error: &ParserError) -> Error {
     let message = match error {
         ParserError::RecursionLimitExceeded => {
-            return Error::new(Condition::StatementTooComplex, "stack depth limit exceeded")
-                .hint(format!("Nest expressions and queries less than {DEPTH} deep."));
+            return too_deep();
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };

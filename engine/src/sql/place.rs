@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Spanned, Visit, Visitor};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::label::fold;
 use super::parse::Statement;
@@ -15,6 +17,9 @@ pub fn place(error: Error, statement: &Statement) -> Error {
         return error;
     }
     let Some(tree) = statement.tree.as_deref() else { return error };
+    if let Some(at) = by_token(&error, &statement.source) {
+        return error.at(at);
+    }
     let wanted = match error.condition {
         Condition::UndefinedColumn | Condition::AmbiguousColumn | Condition::GroupingError => Wanted::Column,
         Condition::UndefinedTable => Wanted::Relation,
@@ -27,6 +32,64 @@ pub fn place(error: Error, statement: &Statement) -> Error {
     match finder.found.and_then(|span| position::of_span(&statement.source, span)) {
         Some(at) => error.at(at),
         None => error,
+    }
+}
+
+/// Finds the token that an error is about where its message quotes it: a literal, an operator, a type, a cast.
+fn by_token(error: &Error, text: &str) -> Option<usize> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().ok()?;
+    let tokens: Vec<_> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let place = |at: usize| tokens.get(at).and_then(|t| position::of_span(text, t.span));
+    let word = |at: usize, wanted: &str| matches!(&tokens[at].token, Token::Word(w) if w.value.eq_ignore_ascii_case(wanted));
+    let all = 0..tokens.len();
+    match error.condition {
+        Condition::InvalidTextRepresentation
+        | Condition::InvalidDatetimeFormat
+        | Condition::DatetimeFieldOverflow
+        | Condition::NumericValueOutOfRange => {
+            let quoted = error.message.split_once('"').map_or("", |(_, quoted)| quoted);
+            let quoted = quoted.rsplit_once('"').map_or(quoted, |(value, _)| value);
+            let is_literal = |at: &usize| match &tokens[*at].token {
+                Token::SingleQuotedString(value) | Token::EscapedStringLiteral(value) => value == quoted,
+                _ => false,
+            };
+            let literals: Vec<usize> = all
+                .clone()
+                .filter(|at| matches!(tokens[*at].token, Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_)))
+                .collect();
+            let cast = |at: usize| tokens.get(at + 1).is_some_and(|t| t.token == Token::DoubleColon);
+            let only = literals.first().copied().filter(|at| literals.len() == 1 && cast(*at));
+            place(all.clone().find(is_literal).or(only)?)
+        }
+        Condition::UndefinedFunction => {
+            let types = error.message.strip_prefix("operator does not exist: ")?;
+            let symbol = types.split_whitespace().find(|w| !w.chars().any(char::is_alphanumeric))?;
+            place(all.clone().find(|at| tokens[*at].token.to_string() == symbol)?)
+        }
+        Condition::CannotCoerce => place(all.clone().find(|at| tokens[*at].token == Token::DoubleColon || word(*at, "cast"))?),
+        Condition::UndefinedObject => {
+            let name = error.message.strip_prefix("type \"")?.split('"').next()?;
+            place(all.clone().find(|at| word(*at, name))?)
+        }
+        Condition::InvalidParameterValue => {
+            let name = error.message.strip_prefix("length for type ")?.split(' ').next()?;
+            place(all.clone().find(|at| word(*at, name))?)
+        }
+        Condition::DatatypeMismatch if error.message.starts_with("argument of WHERE") => {
+            place(all.clone().find(|at| word(*at, "where"))? + 1)
+        }
+        Condition::GroupingError if error.message.contains("not allowed in WHERE") => {
+            let clause = all.clone().find(|at| word(*at, "where"))?;
+            place((clause..tokens.len().saturating_sub(1)).find(|at| {
+                tokens[at + 1].token == Token::LParen && matches!(&tokens[*at].token, Token::Word(_)) && !word(*at, "where")
+            })?)
+        }
+        Condition::InvalidColumnReference if error.message.starts_with("ORDER BY position") => {
+            let number = error.message.split(' ').nth(3)?;
+            let clause = all.clone().rfind(|at| word(*at, "order"))?;
+            place((clause..tokens.len()).find(|at| tokens[*at].token.to_string() == number)?)
+        }
+        _ => None,
     }
 }
 

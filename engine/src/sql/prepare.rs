@@ -35,7 +35,9 @@ impl Session {
     ) -> Result<Outcome> {
         if !matches!(inner, ast::Statement::Query(_) | ast::Statement::Insert(_)) {
             let verb = inner.to_string().split_whitespace().next().unwrap_or_default().to_owned();
-            return Err(Error::syntax(format!("syntax error at or near \"{verb}\"")).hint("PREPARE takes SELECT, INSERT and VALUES."));
+            return Err(
+                Error::syntax(format!("syntax error at or near \"{verb}\"")).hint("PREPARE takes SELECT, INSERT and VALUES.")
+            );
         }
         let types = types.iter().map(|t| sql_type(t).map(Some)).collect::<Result<Vec<_>>>()?;
         let prepared = self.prepare(statement.part(inner.clone()), &types).await?;

@@ -41,8 +41,7 @@ fn filled(array: &ArrayRef, length: usize) -> Result<ArrayRef> {
     if texts.iter().flatten().all(|text| text.len() >= length && text.is_ascii()) {
         return Ok(Arc::clone(array));
     }
-    let filled: arrow::array::StringArray =
-        texts.iter().map(|text| text.map(|text| format!("{text:<length$}"))).collect();
+    let filled: arrow::array::StringArray = texts.iter().map(|text| text.map(|text| format!("{text:<length$}"))).collect();
     Ok(Arc::new(filled))
 }
 
