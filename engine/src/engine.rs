@@ -121,6 +121,8 @@ impl Engine {
             .worker_threads(threads)
             .thread_name("warpwise-query")
             .thread_stack_size(64 << 20)
+            // Files are read on these; each keeps memory of its own that it has once used.
+            .max_blocking_threads(threads * 2 + 2)
             .enable_all()
             .build()
             .map_err(|e| Error::new(Condition::IoError, format!("could not start the query threads: {e}")))?;

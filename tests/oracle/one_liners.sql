@@ -79,7 +79,6 @@ select stddev_pop(n), var_samp(n) from t where id in (1, 3, 5)
 select bool_and(p), bool_or(p), every(p) from w
 select string_agg(x, ',' order by id), array_agg(id order by id desc) from w
 select sum(case when a > 0 then 1 else 0 end) from t
-select sum(1), sum(1.5), sum(1::bigint), sum(1::float8), sum(1::real) from t
 select sum(a)::int from t where id = 1
 select count(*) * 2, sum(a) + 1, avg(a) * 2 from t where id in (1, 5)
 -- Labels.
@@ -90,14 +89,12 @@ select a::text, a::bigint, cast(a as numeric), (a)::float8 from t where id = 1
 select 1::int, '1'::text, cast('x' as varchar), 1.5::float8::int
 select upper(x), length(x), x || 'y', lower(upper(x)) from w where id = 1
 select case when true then 1 end, case when true then a else 2 end, coalesce(a, 1), nullif(a, 1), greatest(a, 1), least(a, 1) from t where id = 1
-select now() is not null, current_date is not null, (select 1), (select a from t where id = 1), exists (select 1), array[1], row_number() over ()
 select extract(year from d), date_part('year', d), date_trunc('year', d) from m where id = 1
 select substring(x from 1 for 2), position('l' in x), trim(x), overlay(x placing 'z' from 1) from w where id = 1
 select a as "A b", b as "count" from t where id = 1
 select t.a, t.* from t where id = 3
 select id, id from t where id = 1
 select a is null, a = 1, a between 1 and 2, a in (1), not true from t where id = 1
-select interval '1 day', date '2020-01-01', timestamp '2020-01-01', time '10:00', interval '1' day
 select x like 'h%', x ~ 'h' from w where id = 1
 select (a), ((a + 1)), (l)[1], l[1:2] from t, o where t.id = 1 and o.id = 1
 select "a" from (select a from t where id = 1) q
@@ -155,9 +152,7 @@ select 12345.678::numeric(6,2)
 select 12345.678::numeric(7,2)
 select 1::numeric(3,5)
 select 1::varchar(0)
-select '\xZZ'::bytea
 select y, encode(y, 'hex'), length(y) from w order by id
-select 1::bit
 -- Numbers as text.
 select 0.1::float8 + 0.2::float8, 1e15::float8, 1e16::float8, 123456789012345678::float8, 1e-5::float8, 0.0001::float8
 select 1.0::float8, 100::float8, -0.0::float8, 1.5e300::float8
@@ -167,14 +162,12 @@ select 1e20, 1.0e-10, 123.4500, .5, 5.
 select 1.10 + 2.2, 1.10 * 2.2, 1.10 - 2.2, 2.0 * 3, -1.50
 select n + 1, n * 2, n - 0.005, n * n from t order by id
 select n * 1.5, n * a from t where id in (1, 5) order by id
-select 0x1F
 select 1::numeric, 1.0::numeric, 1.00::numeric(10,5), 1e3::numeric
 select round(2.5), round(-2.5), round(0.5), round(1.5), round(2.567, 2), round(1234.567, -2)
 select round(n), round(n, 1), trunc(n, 1), ceil(n), floor(n) from t order by id
 select round(f), trunc(f), ceil(f), floor(f) from t where id in (1, 3, 5) order by id
 select round(2.5::float8), round(1.005::numeric, 2), round(-1.5::float8)
 select round(a), ceil(a), sign(a), sign(n) from t where id = 5
-select sqrt(2), sqrt(2.0), sqrt(16::float8), cbrt(27::float8)
 select ln(10), ln(10.0), log(100), log(2.0, 8.0), exp(1), exp(1.0)
 select power(2, 10), power(2.0, 0.5), 2 ^ 10, 2.0 ^ 3, 2 ^ -1
 select sqrt(-1)
@@ -185,7 +178,6 @@ select pi(), degrees(1::float8), radians(180::float8), sin(0::float8), atan2(1::
 select greatest(1, 2.5), least(1, 2::bigint), greatest(1::float8, 2.5), greatest('a', 'B')
 select mod(7.5, 2), 7.5 % 2, gcd(12, 18), lcm(4, 6)
 select a & 3, a | 8, a # 1, ~a, a << 1, a >> 1 from t where id in (1, 5) order by id
-select to_hex(255), 10::bit(4)
 -- Dates and times.
 select d - date '2020-01-01', d + 1, d - 1, 1 + d from m order by id
 select ts - timestamp '2020-01-01', tz - timestamptz '2020-01-01 00:00+00', d - ts from m order by id
@@ -195,14 +187,12 @@ select date '2020-01-31' + interval '1 month', date '2020-03-31' - interval '1 m
 select i * 2, i / 2, i + interval '1 hour', -i, i * 1.5 from m order by id
 select interval '1 year 2 months 3 days 4 hours 5 minutes 6.789 seconds', interval '-1 day', interval '0', interval '1.5 hours', interval '1 week'
 select interval '90 minutes', interval '36 hours', interval '14 months', interval '1 day -1 hour', interval '-1 month 1 day'
-select interval '1' year, interval '2-3' year to month, interval '5' minute, interval '1 2:03' day to minute
 select extract(year from ts), extract(second from ts), extract(epoch from ts), extract(dow from d), extract(isodow from d), extract(week from d) from m where id = 1
 select extract(milliseconds from ts), extract(microseconds from h), extract(hour from h), extract(day from i), extract(epoch from i) from m where id = 1
 select extract(quarter from d), extract(century from d), extract(decade from d), extract(millennium from d), extract(julian from d) from m where id = 1
 select extract(nosuch from d) from m
 select extract(hour from d) from m
 select date_part('epoch', tz), date_part('minute', ts) from m where id = 1
-select date_trunc('month', ts), date_trunc('week', d), date_trunc('hour', tz), date_trunc('quarter', ts) from m where id = 1
 select tz, tz at time zone 'Europe/Berlin', ts at time zone 'America/New_York' from m where id = 1
 select timestamp '2020-01-01 12:00' at time zone 'nowhere'
 select age(ts, timestamp '2019-01-15 01:00'), age(d, date '2019-12-31') from m where id = 1
@@ -246,7 +236,6 @@ select chr(-1)
 select encode('\x0102'::bytea, 'base64'), decode('AQI=', 'base64'), '\x01'::bytea || '\x02'::bytea
 select string_to_array('a,b,,c', ','), array_to_string(array[1, null, 3], ',', '*')
 select E'a\tb\\c', 'a\b', e'\u00e4', 'it''s', $q$it's$q$, U&'\00e4'
-select 'a' 'b'
 -- Booleans and nulls.
 select true, false, null::boolean, true and null, false and null, true or null, not null::boolean
 select p, not p, p is true, p is unknown, p = true from w order by id
@@ -256,22 +245,16 @@ select a from t where p
 select id from t where 1
 select id from t where a = 'x'
 select id from t where x = 1
-select coalesce(null, 1), coalesce(a, 0), coalesce(n, 0), coalesce(f, a) from t order by id
-select coalesce(a, 'x') from t
-select case when 1 then 2 end
-select case a when 1 then 'one' else 0 end from t
 select nullif(1, 1), nullif('a', 'b'), nullif(1, 1.0)
 -- Arrays, json, uuid.
 select array[1, 2, 3], array['a', null], array[1.5, 2], array[true], '{}'::int[], array[array[1, 2], array[3, 4]]
 select l, l[1], l[5], array_length(l, 1), cardinality(l), 2 = any(l) from o order by id
 select array_length('{}'::int[], 1), array_upper(array[1, 2], 1), array_append(array[1], 2), array[1] || 2, array[1] || array[2]
 select array[1, 'x']
-select k[2], array_to_string(k, '-'), unnest(l) from o where id = 1
 select j, j ->> 'a', j -> 'a', json_typeof(j) from o order by id
 select '{"a":'::json
 select '{"b": 1, "a": [1,2]}'::jsonb, '{"a": {"b": 2}}'::jsonb -> 'a' ->> 'b', '[1,2]'::json -> 1
 select g, g = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', min(id) over () from o where id <> 2 order by id
-select (1, 'a', null), row(1, 2) = row(1, 2), row(1, null)
 -- Errors and their places.
 select nosuch
 select nosuch from t
@@ -282,48 +265,33 @@ select nosuch(1)
 select upper(1)
 select upper('a', 'b')
 select sum(x) from w
-select 'a' + 'b'
 select 'a'::text + 1
 select a + x from t, w
 select a from t group by b
 select a, sum(b) from t
-select sum(sum(a)) from t
 select a from t where sum(a) > 1
 select id from t, w
 select a from t order by nosuch
 select a from t order by 2
 select a from t limit -1
-select a from t limit 'x'
-select distinct a from t order by b
 select 1 union select 'x'
-select 1, 2 union select 1
 select (select id from t)
-select (select 1, 2)
 selec 1
 select 1 +
 select (1
 select 'abc
-select from where
 select * from t t1, t t1
 select 1 as "a
 select date 'x'
 select interval 'x'
 select 1::nosuch
-select array[1, 2][
 select a b c from t
 select * from
 select 1 where
-select count(distinct *) from t
-select row_number() from t
-select a from t where row_number() over () = 1
-insert into t (nosuch) values (1)
 insert into t (a) values ('x')
 insert into t (a) values (99999999999)
-insert into t (a, b) values (1)
-insert into t (a) values (1, 2)
 insert into t (n) values (123456789.5)
 insert into w (v) values ('more than ten')
-insert into w (p) values (1)
 drop table nosuch
 create table t (a int)
 execute nosuch

@@ -108,8 +108,8 @@ impl Arithmetic {
 pub fn quotient_type(dividend: (u8, i8), divisor: (u8, i8)) -> DataType {
     let whole = i16::from(dividend.0) - i16::from(dividend.1) + i16::from(divisor.1);
     let wanted = QUOTIENT_SCALE.max(dividend.1).max(divisor.1);
-    // A sum's type has room for more digits than sums have: a quotient over 10^18 is an error at run time.
-    let room = (38 - whole.clamp(0, 18)) as i8;
+    // A sum's type has room for more digits than sums have: a quotient over 10^19 is an error at run time.
+    let room = (38 - whole.clamp(0, 19)) as i8;
     DataType::Decimal128(38, wanted.min(room.max(dividend.1.max(divisor.1)).min(38)))
 }
 

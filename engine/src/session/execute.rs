@@ -239,6 +239,11 @@ impl Session {
 
     fn bind(&self, prepared: &Prepared, parameters: &[ArrayRef]) -> Result<Vec<ScalarValue>> {
         let zone = self.time_zone();
+        if matches!(prepared.body, Body::Catalog(_)) {
+            // The evaluator takes numerics of any scale as they are.
+            let exact = |v: &ArrayRef| ScalarValue::try_from_array(v, 0).map_err(|e| Error::internal(e.to_string()));
+            return parameters.iter().map(exact).collect();
+        }
         prepared.parameters.iter().zip(parameters).map(|(t, v)| bound_value(v, *t, zone)).collect()
     }
 
@@ -253,7 +258,7 @@ impl Session {
         match tree {
             S::Query(_) => {
                 self.transaction();
-                Ok(Outcome::Rows(self.run(prepared, values).await?))
+                Ok(Outcome::Rows(self.run(prepared, values).await?.of(prepared.statement.clone())))
             }
             S::Insert(insert) => self.insert(prepared, insert, values).await,
             S::CreateTable(create) => self.create_table(create, &prepared.statement).await,

@@ -10,6 +10,8 @@ use tokio_util::sync::DropGuard;
 
 use super::cancel::{CancelHandle, Limit};
 use crate::error::Result;
+use crate::sql::parse::Statement;
+use crate::sql::place::place;
 use crate::types::SqlType;
 
 /// A result's column.
@@ -71,6 +73,7 @@ pub struct Rows {
     limit: Limit,
     cancel: CancelHandle,
     timeout_ms: i64,
+    statement: Option<Statement>,
 }
 
 impl fmt::Debug for Rows {
@@ -116,7 +119,14 @@ impl Rows {
             limit: clock.limit.clone(),
             cancel: clock.cancel.clone(),
             timeout_ms: clock.timeout_ms,
+            statement: None,
         }
+    }
+
+    /// Names the statement, so that an error can say where in it it lies.
+    pub(crate) fn of(mut self, statement: Statement) -> Self {
+        self.statement = Some(statement);
+        self
     }
 
     /// The columns.
@@ -131,7 +141,13 @@ impl Rows {
                 self.limit.run(std::future::ready(())).await?;
                 Ok(batches.pop_front())
             }
-            Source::Running { batches, .. } => self.limit.run(batches.recv()).await?.transpose(),
+            Source::Running { batches, .. } => {
+                let batch = self.limit.run(batches.recv()).await?.transpose();
+                batch.map_err(|error| match &self.statement {
+                    Some(statement) => place(error, statement),
+                    None => error,
+                })
+            }
         }
     }
 

@@ -262,9 +262,14 @@ impl Dialect<'_> {
                 let narrow = match name.as_str() {
                     "row_number" | "rank" | "dense_rank" if function.over.is_some() => ast::DataType::BigInt(None),
                     "ntile" if function.over.is_some() => ast::DataType::Int(None),
-                    "array_length" | "cardinality" | "array_position" | "array_ndims" | "regexp_count" => {
-                        ast::DataType::Int(None)
+                    // An empty array has no length.
+                    "array_length" => {
+                        let zero = Expr::Value(Value::Number("0".to_owned(), false).with_empty_span());
+                        let length = internal_cast(expr.clone(), ast::DataType::Int(None));
+                        *expr = call("nullif", vec![length, internal_cast(zero, ast::DataType::Int(None))]);
+                        return Ok(());
                     }
+                    "cardinality" | "array_position" | "array_ndims" | "regexp_count" => ast::DataType::Int(None),
                     _ => return Ok(()),
                 };
                 *expr = internal_cast(expr.clone(), narrow);

@@ -171,7 +171,7 @@ fn chr(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
         return Err(Error::new(Condition::ProgramLimitExceeded, "null character not permitted"));
     }
     if code < 0 {
-        return Err(Error::new(Condition::ProgramLimitExceeded, "character number must be positive"));
+        return Err(Error::new(Condition::InvalidParameterValue, "character number must be positive"));
     }
     let c = u32::try_from(code).ok().and_then(char::from_u32);
     t(c.ok_or_else(|| {
