@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file longer than this has more than one concept.
-const LONGEST: usize = 950;
+const LONGEST: usize = 900;
 
 /// Folders of sources, tests, and what users read.
 const FOLDERS: [&str; 9] = ["src", "engine", "gpu", "wire", "tests", "benches", "examples", "docs", ".ci"];
