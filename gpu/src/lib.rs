@@ -10,9 +10,14 @@
 //! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
 
 mod choice;
+pub mod column;
 mod device;
 mod error;
+pub mod program;
 
 pub use choice::DeviceChoice;
-pub use device::{Bandwidth, Cpu, CudaDevice, Device, Discovery, Kind, Memory, Nvrtc, Traffic, gibibytes};
+pub use device::{
+    Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Execution, Kernel, Kind, Memory, Nvrtc, Run, Traffic,
+    gibibytes,
+};
 pub use error::{Error, Result};

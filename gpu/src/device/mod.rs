@@ -10,14 +10,18 @@
 
 mod cpu;
 mod cuda;
+mod run;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use cpu::Cpu;
 pub use cuda::{CudaDevice, Nvrtc};
+pub use run::{Cancel, Counters, Execution, Kernel, Run};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::program::Pipeline;
 
 /// Why nothing that was found runs an operator.
 const NOT_YET: &str = "in this release every operator runs in DataFusion on the CPU";
@@ -87,6 +91,12 @@ pub trait Device: fmt::Debug + Send + Sync {
 
     /// Measures how fast its memory is: a second or less, and up to a few GiB of memory for that time.
     fn measure_bandwidth(&self) -> Result<Bandwidth>;
+
+    /// Compiles a verified pipeline, every time anew: `cache::kernels` keeps what was compiled.
+    fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
+        let _ = pipeline;
+        Err(Error::Absent(format!("{} runs no programs", self.name())))
+    }
 
     /// Why no operator runs on it, where none does.
     fn unused_because(&self) -> Option<&'static str> {

@@ -3,6 +3,7 @@
 //! Everything that touches the driver stands in `driver.rs`, behind one gate.
 
 mod driver;
+pub mod interface;
 mod nvrtc;
 
 pub use nvrtc::Nvrtc;

@@ -1,0 +1,65 @@
+//! Columns as devices read them, and what pipelines leave.
+//!
+//! A [`Column`] is one column of one chunk at its physical type; a [`Chunk`] is a run of rows, with a column for
+//! each of the columns that a pipeline declares. Buffers are Arrow's: the plain encoding shares them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::buffer::Buffer;
+
+use crate::program::ValueType;
+
+/// The most rows of a chunk. A multiple of 64, so that slices of bits begin at a byte.
+pub const CHUNK_ROWS: usize = 1 << 18;
+
+/// One column of one chunk. Never changes.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Names it for good in this process: device caches use it as a key.
+    pub key: u64,
+    /// What it holds; nullable exactly where `validity` is there.
+    pub ty: ValueType,
+    /// How many rows.
+    pub rows: usize,
+    /// The values, little endian, `Bool` packed a bit each, lowest first, from bit 0. Exactly `rows` of them may be read;
+    /// aligned to the type's size. What stands at a row that is NULL is any value of the type.
+    pub values: Buffer,
+    /// A bit for each row, set where it is not NULL, from bit 0.
+    pub validity: Option<Buffer>,
+    /// The least and the greatest stored value, of integer and `bool` columns with a value that is not NULL.
+    pub range: Option<(i128, i128)>,
+}
+
+impl Column {
+    /// A column with a key of its own.
+    pub fn new(ty: ValueType, rows: usize, values: Buffer, validity: Option<Buffer>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let key = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { key, ty, rows, values, validity, range: None }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.values.len() + self.validity.as_ref().map_or(0, Buffer::len)
+    }
+}
+
+/// A run of at most [`CHUNK_ROWS`] rows.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// How many rows.
+    pub rows: usize,
+    /// One for each of the pipeline's columns, each of the same type; where the pipeline's is nullable, the chunk's
+    /// need not be, never the other way round.
+    pub columns: Vec<Arc<Column>>,
+}
+
+/// What a sink leaves: columns of equal length, any number of rows.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// How many rows.
+    pub rows: usize,
+    /// The columns, as the sink says.
+    pub columns: Vec<Column>,
+}

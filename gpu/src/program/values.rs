@@ -1,0 +1,93 @@
+//! What differs between two runs of one pipeline.
+
+use std::sync::Arc;
+
+use arrow::buffer::Buffer;
+
+use super::scalar::{Scalar, Type};
+use super::{Pipeline, TableType};
+
+/// An array that a run brings along: a bitmap over a dictionary's codes, ranks, the members of a list.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// What it holds.
+    pub ty: TableType,
+    /// How many elements.
+    pub len: usize,
+    /// The elements, little endian, `Bool` packed a bit each. At least `len` of them; padded with zeros to a
+    /// multiple of 64 bytes and at least 64.
+    pub values: Buffer,
+    /// A bit for each element that is not NULL, padded the same; there if `ty.nullable`.
+    pub validity: Option<Buffer>,
+}
+
+/// The parameters of one run.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    /// One for each of [`Pipeline::parameters`].
+    pub scalars: Vec<Scalar>,
+    /// One for each of [`Pipeline::tables`].
+    pub tables: Vec<Arc<Table>>,
+}
+
+impl Values {
+    /// Says what does not fit the pipeline.
+    pub fn check(&self, pipeline: &Pipeline) -> Result<(), String> {
+        if self.scalars.len() != pipeline.parameters.len() || self.tables.len() != pipeline.tables.len() {
+            return Err(format!(
+                "{} scalars and {} tables for {} and {} parameters",
+                self.scalars.len(),
+                self.tables.len(),
+                pipeline.parameters.len(),
+                pipeline.tables.len()
+            ));
+        }
+        for (at, (scalar, ty)) in self.scalars.iter().zip(&pipeline.parameters).enumerate() {
+            if !scalar.is_of(*ty) {
+                return Err(format!("parameter {at} is {scalar:?}, which is not of type {}", ty.name()));
+            }
+        }
+        for (at, (table, ty)) in self.tables.iter().zip(&pipeline.tables).enumerate() {
+            let bytes = |ty: Type| (table.len * ty.bits() as usize).div_ceil(8);
+            let short = table.values.len() < bytes(ty.element)
+                || table.validity.as_ref().is_some_and(|v| v.len() < bytes(Type::Bool))
+                || table.validity.is_some() != ty.nullable;
+            if table.ty != *ty || short {
+                return Err(format!("table {at} is {:?} of {} elements, which is not {ty:?}", table.ty, table.len));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Table {
+    /// A table of bits.
+    pub fn bits(bits: impl ExactSizeIterator<Item = bool>) -> Self {
+        let len = bits.len();
+        let mut bytes = vec![0u8; len.div_ceil(8)];
+        for (at, bit) in bits.enumerate() {
+            bytes[at / 8] |= u8::from(bit) << (at % 8);
+        }
+        Self { ty: TableType { element: Type::Bool, nullable: false }, len, values: padded(bytes), validity: None }
+    }
+
+    /// A table of integers of type `element`, each truncated to its width; `None` is NULL.
+    pub fn integers(element: Type, nullable: bool, values: impl ExactSizeIterator<Item = Option<i128>>) -> Self {
+        let len = values.len();
+        let mut bytes = Vec::with_capacity(len * element.bytes());
+        let mut validity = vec![0u8; len.div_ceil(8)];
+        for (at, value) in values.enumerate() {
+            bytes.extend_from_slice(&value.unwrap_or(0).to_le_bytes()[..element.bytes()]);
+            validity[at / 8] |= u8::from(value.is_some()) << (at % 8);
+        }
+        let validity = nullable.then(|| padded(validity));
+        Self { ty: TableType { element, nullable }, len, values: padded(bytes), validity }
+    }
+}
+
+/// The bytes with zeros behind them, so that a vector load at any element stays inside.
+pub fn padded(mut bytes: Vec<u8>) -> Buffer {
+    let length = (bytes.len() + 1).next_multiple_of(64);
+    bytes.resize(length, 0);
+    Buffer::from_vec(bytes)
+}
