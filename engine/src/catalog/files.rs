@@ -13,9 +13,11 @@ use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTable
 use datafusion::execution::session_state::SessionState;
 
 use super::database::Database;
+use super::provider::FileTableProvider;
 use super::relation::{Column, Relation, RelationKind, fresh, schema_of};
 use super::state::Name;
 use crate::error::{Condition, Error, Result};
+use crate::exec::table_scan::{ScannedTable, TableRows};
 use crate::tpch::schema;
 use crate::types::{SqlType, TYPE_KEY};
 
@@ -113,7 +115,7 @@ pub async fn discover(state: &SessionState, folder: &Path) -> Result<Vec<FileTab
             )
             .hint("Rename one of them."));
         }
-        let provider = open(state, &files, None).await?;
+        let provider = open(state, &name, &files, None).await?;
         tables.push(FileTable { name, columns: columns_of(&provider), primary_key: Vec::new(), provider, files: files.len() });
     }
     if tables.is_empty() {
@@ -144,7 +146,7 @@ fn columns_of(provider: &Arc<dyn TableProvider>) -> Vec<Column> {
 }
 
 /// Opens files of one kind as a table. With columns given, their PostgreSQL types are declared.
-async fn open(state: &SessionState, files: &[PathBuf], declared: Option<&[Column]>) -> Result<Arc<dyn TableProvider>> {
+async fn open(state: &SessionState, name: &str, files: &[PathBuf], declared: Option<&[Column]>) -> Result<Arc<dyn TableProvider>> {
     let first = files.first().ok_or_else(|| Error::internal("a table without files"))?;
     let (format, ending) = format_of(first).ok_or_else(|| Error::internal("a file of no known kind"))?;
     let failed = |e: datafusion::error::DataFusionError| {
@@ -160,12 +162,13 @@ async fn open(state: &SessionState, files: &[PathBuf], declared: Option<&[Column
         )
         .hint("Move the file out of the folder, or mend it.")
     };
-    let mut urls = Vec::new();
+    let (mut urls, mut paths) = (Vec::new(), Vec::new());
     for file in files {
         let whole = std::fs::canonicalize(file).map_err(|e| read_error(file, &e))?;
         let text =
             whole.to_str().ok_or_else(|| Error::new(Condition::IoError, format!("\"{}\" is not UTF-8", file.display())))?;
         urls.push(ListingTableUrl::parse(text).map_err(failed)?);
+        paths.push(whole.clone());
     }
     let options = ListingOptions::new(format).with_file_extension(ending);
     let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options);
@@ -188,7 +191,14 @@ async fn open(state: &SessionState, files: &[PathBuf], declared: Option<&[Column
     }
     let table = ListingTable::try_new(config).map_err(failed)?;
     let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
-    Ok(Arc::new(table.with_cache(cache)))
+    let rows = match ending {
+        "parquet" | "pq" => TableRows::Parquet(paths),
+        "csv" | "tsv" => TableRows::Elsewhere("CSV files are read by DataFusion"),
+        "json" | "ndjson" | "jsonl" => TableRows::Elsewhere("JSON files are read by DataFusion"),
+        _ => TableRows::Elsewhere("Arrow files are read by DataFusion"),
+    };
+    let scanned = ScannedTable { name: name.to_owned(), owner: fresh(), schema: table.schema(), rows };
+    Ok(Arc::new(FileTableProvider::new(scanned, Arc::new(table.with_cache(cache)))))
 }
 
 /// The eight TPC-H tables under a folder, each a file or a folder of files.
@@ -212,7 +222,7 @@ pub async fn tpch(state: &SessionState, folder: &Path) -> Result<Vec<FileTable>>
             .iter()
             .map(|c| Column { name: c.name.to_owned(), sql_type: c.sql_type, nullable: false, default: None })
             .collect();
-        let provider = open(state, &files, Some(&columns)).await?;
+        let provider = open(state, table.name, &files, Some(&columns)).await?;
         tables.push(FileTable {
             name: table.name.to_owned(),
             columns,

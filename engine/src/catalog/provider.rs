@@ -1,4 +1,4 @@
-//! A table in memory, as DataFusion scans it.
+//! Tables as DataFusion scans them: in memory, and of files. Either scan says which table it reads, for the devices.
 
 use std::sync::Arc;
 
@@ -9,22 +9,26 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::relation::Segment;
+use crate::exec::table_scan::{ScannedTable, TableRows, TableScanExec};
 
 /// One version of a table in memory: what a transaction's snapshot sees of it.
 #[derive(Debug)]
 pub struct SegmentTable {
     schema: SchemaRef,
     segments: Arc<Vec<Arc<Segment>>>,
+    table: Arc<ScannedTable>,
 }
 
 impl SegmentTable {
-    /// A scan of exactly these segments.
-    pub fn new(schema: SchemaRef, segments: Arc<Vec<Arc<Segment>>>) -> Self {
-        Self { schema, segments }
+    /// A scan of exactly these segments of the table with that name and lineage.
+    pub fn new(name: &str, lineage: u64, schema: SchemaRef, segments: Arc<Vec<Arc<Segment>>>) -> Self {
+        let rows = TableRows::Memory(Arc::clone(&segments));
+        let table = ScannedTable { name: name.to_owned(), owner: lineage, schema: Arc::clone(&schema), rows };
+        Self { schema, segments, table: Arc::new(table) }
     }
 
     fn rows(&self) -> usize {
@@ -78,12 +82,57 @@ impl TableProvider for SegmentTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let partitions = self.partitions(state.config().target_partitions());
         let source = MemorySourceConfig::try_new(&partitions, self.schema(), projection.cloned())?.with_limit(limit);
-        Ok(datafusion::datasource::source::DataSourceExec::from_data_source(source))
+        let scan = datafusion::datasource::source::DataSourceExec::from_data_source(source);
+        Ok(Arc::new(TableScanExec::new(Arc::clone(&self.table), projection, limit, scan)))
     }
 
     fn statistics(&self) -> Option<Statistics> {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Exact(self.rows());
         Some(statistics)
+    }
+}
+
+/// A table of files: DataFusion's own, which also says which table it reads.
+#[derive(Debug)]
+pub struct FileTableProvider {
+    inner: Arc<dyn TableProvider>,
+    table: Arc<ScannedTable>,
+}
+
+impl FileTableProvider {
+    /// Wraps the provider of `table`.
+    pub fn new(table: ScannedTable, inner: Arc<dyn TableProvider>) -> Self {
+        Self { inner, table: Arc::new(table) }
+    }
+}
+
+#[async_trait]
+impl TableProvider for FileTableProvider {
+    fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.inner.table_type()
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let scan = self.inner.scan(state, projection, filters, limit).await?;
+        Ok(Arc::new(TableScanExec::new(Arc::clone(&self.table), projection, limit, scan)))
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        self.inner.supports_filters_pushdown(filters)
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        self.inner.statistics()
     }
 }

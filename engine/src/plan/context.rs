@@ -125,8 +125,9 @@ impl ContextProvider for Context<'_> {
         };
         self.touched.lock().insert(full.clone(), relation.version);
         Ok(match &relation.kind {
-            RelationKind::Table { segments, .. } => {
-                provider_as_source(Arc::new(SegmentTable::new(Arc::clone(&relation.schema), Arc::clone(segments))))
+            RelationKind::Table { lineage, segments } => {
+                let (schema, segments) = (Arc::clone(&relation.schema), Arc::clone(segments));
+                provider_as_source(Arc::new(SegmentTable::new(&full.name, *lineage, schema, segments)))
             }
             RelationKind::Files(provider) => provider_as_source(Arc::clone(provider)),
             RelationKind::View { query } => {

@@ -312,6 +312,30 @@ impl Expr {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn operands_mut(&mut self) -> Vec<&mut ExprId> {
+        match self {
+            Self::Column(_) | Self::Parameter(_) | Self::Constant { .. } => vec![],
+            Self::Negate { a, .. }
+            | Self::InRange { a, .. }
+            | Self::Member { a, .. }
+            | Self::Lookup { index: a, .. }
+            | Self::Not(a)
+            | Self::IsNull(a)
+            | Self::Cast { a, .. }
+            | Self::DatePart { a, .. } => vec![a],
+            Self::Arithmetic { a, b, .. }
+            | Self::Compare { a, b, .. }
+            | Self::And(a, b)
+            | Self::Or(a, b)
+            | Self::IsDistinct(a, b)
+            | Self::Coalesce(a, b)
+            | Self::NullIf(a, b)
+            | Self::AddMonths { a, months: b } => vec![a, b],
+            Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
+        }
+    }
+
     /// Whether evaluating this node itself, its operands apart, can raise a fault.
     pub fn can_fault(&self) -> bool {
         match self {

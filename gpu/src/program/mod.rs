@@ -42,6 +42,8 @@
 //! through text, verifier, interpreter and both generators, and write a row-program file for it. A sink: the
 //! same in `sink.rs`. A statement: the same in `statement.rs`. What one generator supports, the other does.
 
+pub mod builder;
+mod compact;
 pub mod expr;
 pub mod fault;
 pub mod scalar;
@@ -49,6 +51,7 @@ pub mod sink;
 pub mod statement;
 pub mod values;
 
+pub use builder::{Bounds, Builder};
 pub use expr::{Arithmetic, Comparison, DatePart, Expr, ExprId};
 pub use fault::Fault;
 pub use scalar::{Scalar, Type, ValueType};

@@ -85,6 +85,16 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The same with NULLs where `valid` is false.
+    pub fn with_validity(mut self, valid: impl ExactSizeIterator<Item = bool>) -> Self {
+        let bits = Self::bits(valid);
+        self.ty.nullable = true;
+        self.validity = Some(bits.values);
+        self
+    }
+}
+
 /// The bytes with zeros behind them, so that a vector load at any element stays inside.
 pub fn padded(mut bytes: Vec<u8>) -> Buffer {
     let length = (bytes.len() + 1).next_multiple_of(64);

@@ -1,0 +1,101 @@
+//! Names in a lowering: what the columns of a plan's node are in the program.
+//!
+//! A projection costs nothing: its expressions are lowered where something asks for them, once each, and what nothing asks
+//! for may be beyond the device.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_expr::PhysicalExpr;
+use warpwise_gpu::program::Builder;
+
+use super::refusal::Refusal;
+use super::value::{InputColumn, Value};
+
+/// What a column of a plan's node is.
+#[derive(Debug, Clone)]
+pub enum Slot {
+    /// A column of the input.
+    Input(usize),
+    /// An expression over the columns below.
+    Computed(Arc<dyn PhysicalExpr>, Rc<Scope>),
+}
+
+/// The columns of one plan's node.
+#[derive(Debug)]
+pub struct Scope {
+    /// Their names and SQL types.
+    pub schema: SchemaRef,
+    slots: Vec<Slot>,
+    lowered: RefCell<Vec<Option<Value>>>,
+}
+
+impl Scope {
+    /// A scope of slots.
+    pub fn new(schema: SchemaRef, slots: Vec<Slot>) -> Rc<Self> {
+        let lowered = RefCell::new(vec![None; slots.len()]);
+        Rc::new(Self { schema, slots, lowered })
+    }
+
+    /// The columns of an input.
+    pub fn of_inputs(schema: SchemaRef, inputs: &[usize]) -> Rc<Self> {
+        Self::new(schema, inputs.iter().map(|at| Slot::Input(*at)).collect())
+    }
+
+    /// Some of the columns, in another order.
+    pub fn projected(&self, schema: SchemaRef, columns: &[usize]) -> Rc<Self> {
+        Self::new(schema, columns.iter().map(|at| self.slots[*at].clone()).collect())
+    }
+}
+
+/// A pipeline that is being lowered.
+pub struct Lowering<'a> {
+    /// The program so far.
+    pub b: Builder,
+    /// What can be read.
+    pub inputs: &'a [InputColumn],
+    /// Inputs that are read, in the order of the program's columns.
+    pub used: Vec<usize>,
+    values: Vec<Option<Value>>,
+}
+
+impl<'a> Lowering<'a> {
+    /// An empty program over these inputs.
+    pub fn new(inputs: &'a [InputColumn]) -> Self {
+        Self { b: Builder::new(), inputs, used: Vec::new(), values: vec![None; inputs.len()] }
+    }
+
+    /// A column of a scope.
+    pub fn column(&mut self, index: usize, scope: &Rc<Scope>) -> Result<Value, Refusal> {
+        let Some(slot) = scope.slots.get(index) else {
+            return Err(Refusal::new(format!("column {index}"), "it is not among the input's columns"));
+        };
+        if let Some(known) = &scope.lowered.borrow()[index] {
+            return Ok(known.clone());
+        }
+        let value = match slot {
+            Slot::Input(at) => self.input(*at)?,
+            Slot::Computed(expr, below) => self.expr(expr, below)?,
+        };
+        scope.lowered.borrow_mut()[index] = Some(value.clone());
+        Ok(value)
+    }
+
+    /// A column of the input; it is read from now on.
+    fn input(&mut self, at: usize) -> Result<Value, Refusal> {
+        if let Some(known) = &self.values[at] {
+            return Ok(known.clone());
+        }
+        let input = &self.inputs[at];
+        if let Some(why) = &input.refused {
+            return Err(Refusal::new(&input.name, why.clone()));
+        }
+        let (_, node) = self.b.column(input.ty, input.range);
+        self.used.push(at);
+        let value = Value { node, kind: input.kind.clone() };
+        self.values[at] = Some(value.clone());
+        Ok(value)
+    }
+}

@@ -1,0 +1,170 @@
+//! Expressions over one column with few values: computed for each of the values beforehand, by DataFusion itself, and
+//! looked up by the device.
+//!
+//! So every string function, LIKE in all its forms, and everything else that DataFusion knows runs over a dictionary's
+//! entries once a query, instead of once a row.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, new_null_array};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::Volatility;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use warpwise_gpu::program::{Arithmetic, Expr, ExprId, Fault, Table, Type};
+
+use super::refusal::Refusal;
+use super::scope::{Lowering, Scope};
+use super::value::{Kind, Value};
+use super::words::Words;
+
+/// The most values of a column that is no dictionary.
+const FEW: i128 = 1 << 14;
+
+/// The one column that an expression reads.
+fn only_column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    let mut columns = BTreeSet::new();
+    let mut steady = true;
+    let _ = expr.apply(|e| {
+        if let Some(column) = e.downcast_ref::<Column>() {
+            columns.insert(column.index());
+        }
+        if let Some(call) = e.downcast_ref::<ScalarFunctionExpr>() {
+            steady &= call.fun().signature().volatility != Volatility::Volatile;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    let mut columns = columns.into_iter();
+    let only = columns.next()?;
+    (columns.next().is_none() && steady).then_some(only)
+}
+
+impl Lowering<'_> {
+    /// An expression over a single column of codes.
+    pub fn of_one_text(&mut self, expr: &Arc<dyn PhysicalExpr>, scope: &Rc<Scope>) -> Result<Option<Value>, Refusal> {
+        let Some(index) = only_column(expr) else { return Ok(None) };
+        if !scope.schema.field(index).data_type().is_string() {
+            return Ok(None);
+        }
+        let Ok(source) = self.column(index, scope) else { return Ok(None) };
+        let Kind::Text(words) = &source.kind else { return Ok(None) };
+        let values: ArrayRef = Arc::new(words.values().clone());
+        self.tabulated(expr, index, scope, &values, source.node)
+    }
+
+    /// An expression over a single column of few numbers or dates.
+    pub fn of_few_values(&mut self, expr: &Arc<dyn PhysicalExpr>, scope: &Rc<Scope>) -> Result<Option<Value>, Refusal> {
+        let Some(index) = only_column(expr) else { return Ok(None) };
+        let Ok(source) = self.column(index, scope) else { return Ok(None) };
+        let Some((low, high)) = self.b.bounds(source.node).filter(|_| source.kind.is_exact()) else { return Ok(None) };
+        if high.checked_sub(low).is_none_or(|size| size >= FEW) {
+            return Ok(None);
+        }
+        let Some(values) = domain(&source.kind, scope.schema.field(index).data_type(), low, high) else { return Ok(None) };
+        let base = self.b.integer(low);
+        let place = self.b.integers(Arithmetic::Subtract, source.node, base, Type::I64, Fault::BigintRange);
+        self.tabulated(expr, index, scope, &values, place)
+    }
+
+    /// Computes the expression for each of the values; `place` is a row's place among them.
+    fn tabulated(
+        &mut self,
+        expr: &Arc<dyn PhysicalExpr>,
+        index: usize,
+        scope: &Rc<Scope>,
+        values: &ArrayRef,
+        place: ExprId,
+    ) -> Result<Option<Value>, Refusal> {
+        let failed = |error: &dyn std::fmt::Display| Refusal::new(expr, format!("it fails for a value of the column: {error}"));
+        let data_type = scope.schema.field(index).data_type();
+        let nothing = new_null_array(data_type, 1);
+        let values = cast(values, data_type).map_err(|e| failed(&e))?;
+        let values = concat(&[&values, &nothing]).map_err(|e| failed(&e))?;
+        let field = Field::new("value", data_type.clone(), true).with_metadata(scope.schema.field(index).metadata().clone());
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::clone(&values)]).map_err(|e| failed(&e))?;
+        let alone = Arc::clone(expr).transform(|e| {
+            if e.downcast_ref::<Column>().is_some() {
+                return Ok(Transformed::yes(Arc::new(Column::new("value", 0)) as Arc<dyn PhysicalExpr>));
+            }
+            Ok(Transformed::no(e))
+        });
+        let result = alone
+            .and_then(|alone| alone.data.evaluate(&batch)?.into_array(batch.num_rows()))
+            .map_err(|e| failed(&e.strip_backtrace()))?;
+        let rows = result.len() - 1;
+        let Some(found) = self.looked_up(&result.slice(0, rows), place)? else { return Ok(None) };
+        if result.is_null(rows) || !self.b.ty(place).nullable {
+            return Ok(Some(found));
+        }
+        // The expression makes something of NULL.
+        let of_null = ScalarValue::try_from_array(&result, rows).map_err(|e| failed(&e))?;
+        let Some(of_null) = self.literal(&of_null) else { return Ok(None) };
+        let (found, of_null) = self.unified(found, of_null, expr)?;
+        let condition = self.b.push(Expr::IsNull(place));
+        let node = self.b.push(Expr::Select { condition, then: of_null.node, otherwise: found.node });
+        Ok(Some(Value { node, kind: found.kind }))
+    }
+
+    /// The element of an array at a row's place; `None` where the array's type has no device form.
+    fn looked_up(&mut self, array: &ArrayRef, place: ExprId) -> Result<Option<Value>, Refusal> {
+        let nullable = array.null_count() > 0;
+        let value = |b: &mut warpwise_gpu::program::Builder, table: Table, kind: Kind| {
+            let table = b.table(table);
+            Ok(Some(Value { node: b.push(Expr::Lookup { table, index: place }), kind }))
+        };
+        match array.data_type() {
+            DataType::Boolean => {
+                let bits = array.as_boolean();
+                let mut table = Table::bits((0..bits.len()).map(|at| bits.is_valid(at) && bits.value(at)));
+                if nullable {
+                    table = table.with_validity((0..bits.len()).map(|at| bits.is_valid(at)));
+                }
+                value(&mut self.b, table, Kind::Boolean)
+            }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                let (words, codes) = Words::distinct(array).map_err(|e| Refusal::new("a dictionary", e.to_string()))?;
+                let codes: Vec<Option<i128>> = codes.into_iter().map(|code| code.map(Into::into)).collect();
+                value(&mut self.b, Table::integers(Type::U32, nullable, codes.into_iter()), Kind::Text(words))
+            }
+            DataType::Decimal128(..) => {
+                let Some((kind, ty)) = Kind::of(array.data_type()) else { return Ok(None) };
+                let numbers: Vec<Option<i128>> = array.as_primitive::<Decimal128Type>().iter().collect();
+                value(&mut self.b, Table::integers(ty, nullable, numbers.into_iter()), kind)
+            }
+            other => {
+                let Some((kind, ty)) = Kind::of(other) else { return Ok(None) };
+                if !kind.is_exact() {
+                    return Ok(None);
+                }
+                let Ok(wide) = cast(array, &DataType::Int64) else { return Ok(None) };
+                let numbers: Vec<Option<i128>> = wide.as_primitive::<Int64Type>().iter().map(|v| v.map(Into::into)).collect();
+                value(&mut self.b, Table::integers(ty, nullable, numbers.into_iter()), kind)
+            }
+        }
+    }
+}
+
+/// Every value of a column from `low` to `high` as stored, in its SQL type.
+fn domain(kind: &Kind, data_type: &DataType, low: i128, high: i128) -> Option<ArrayRef> {
+    let numbers = |factor: i128| {
+        let each = (low..=high).map(|v| v.checked_mul(factor).and_then(|v| i64::try_from(v).ok()));
+        each.collect::<Option<Vec<i64>>>().map(|v| Arc::new(Int64Array::from(v)) as ArrayRef)
+    };
+    match (kind, data_type) {
+        (Kind::Decimal { scale }, DataType::Decimal128(precision, wanted)) => {
+            let digits = u32::try_from(*wanted).ok()?.checked_sub(*scale)?;
+            let factor = warpwise_gpu::program::builder::power_of_ten(digits)?;
+            let each: Option<Vec<i128>> = (low..=high).map(|v| v.checked_mul(factor)).collect();
+            Some(Arc::new(Decimal128Array::from(each?).with_precision_and_scale(*precision, *wanted).ok()?))
+        }
+        (Kind::Timestamp { unit, .. }, _) => numbers(*unit),
+        (Kind::Date, _) => cast(&numbers(1)?, &DataType::Int32).ok(),
+        (Kind::Integer, _) => numbers(1),
+        (_, _) => None,
+    }
+}
