@@ -13,6 +13,7 @@ mod choice;
 pub mod column;
 mod device;
 mod error;
+pub mod interpret;
 pub mod program;
 
 pub use choice::DeviceChoice;
@@ -21,3 +22,4 @@ pub use device::{
     gibibytes,
 };
 pub use error::{Error, Result};
+pub use interpret::Interpreter;
