@@ -9,12 +9,15 @@
 //! What is deliberately absent: this crate has never heard of SQL. In this release it runs no program
 //! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
 
+pub mod cache;
 mod choice;
 pub mod column;
 mod device;
 mod error;
 pub mod interpret;
+pub mod memory;
 pub mod program;
+pub mod types;
 
 pub use choice::DeviceChoice;
 pub use device::{

@@ -3,12 +3,27 @@
 //! A [`Column`] is one column of one chunk at its physical type; a [`Chunk`] is a run of rows, with a column for
 //! each of the columns that a pipeline declares. Buffers are Arrow's: the plain encoding shares them.
 
+mod decode;
+mod dictionary;
+mod encode;
+mod encoding;
+mod hash;
+mod integers;
+mod raw;
+mod strings;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::buffer::Buffer;
 
 use crate::program::ValueType;
+
+pub use decode::Decode;
+pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Words};
+pub use encode::{Broken, Prepared, recode};
+pub use encoding::{Encoding, Facts, Summary};
+pub use raw::chunks;
 
 /// The most rows of a chunk. A multiple of 64, so that slices of bits begin at a byte.
 pub const CHUNK_ROWS: usize = 1 << 18;

@@ -1,0 +1,352 @@
+//! How a request of the column cache is answered.
+//!
+//! In rounds: under the lock, take what is there and claim what is not and nobody else has claimed; without the lock,
+//! load and encode what was claimed, and publish it; wait for what others have claimed. Nobody waits with a claim in
+//! hand, so nobody waits in a circle. The last round finds everything in the column's encoding, and ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::Array;
+use parking_lot::MutexGuard;
+
+use super::columns::{ColumnCache, ColumnRequest, Loader, ResidentColumn};
+use super::parallel::parallel;
+use super::state::{Entry, Key, State};
+use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode};
+use crate::error::{Error, Result};
+
+/// A request on its way.
+pub(super) struct Attempt<'a> {
+    cache: &'a ColumnCache,
+    requests: &'a [ColumnRequest<'a>],
+    threads: usize,
+    load: &'a Loader<'a>,
+    /// What this request's claims are marked with.
+    token: u64,
+    /// The identifier and the dictionary of each column, since the first round.
+    columns: Vec<(u64, Option<Arc<Dictionary>>)>,
+    /// What is there, by column and segment. Holding it keeps it from being let go.
+    entries: Vec<Vec<Option<Arc<Entry>>>>,
+    loaded: Vec<u64>,
+}
+
+/// One column of one segment, by their places in the request.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    column: usize,
+    segment: usize,
+}
+
+/// What a round is to do.
+#[derive(Default)]
+struct Round {
+    /// By segment, the columns to load.
+    load: BTreeMap<usize, Vec<usize>>,
+    /// Entries to bring to another encoding.
+    widen: Vec<(Place, Arc<Entry>, Encoding)>,
+    /// Whether somebody else does something that this request needs.
+    wait: bool,
+}
+
+/// What became of one place.
+struct Done {
+    place: Place,
+    entry: Arc<Entry>,
+    loaded: bool,
+}
+
+/// A chunk that was encoded at once, or waits for its segment's others.
+enum Chunk {
+    Stored(Arc<Column>, Encoding),
+    Waiting(Prepared),
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(cache: &'a ColumnCache, requests: &'a [ColumnRequest<'a>], threads: usize, load: &'a Loader<'a>) -> Self {
+        let entries = requests.iter().map(|request| vec![None; request.segments.len()]).collect();
+        let token = cache.state.lock().tick();
+        Self { cache, requests, threads, load, token, columns: Vec::new(), entries, loaded: vec![0; requests.len()] }
+    }
+
+    /// The columns; none where one of them was forgotten meanwhile.
+    pub(super) fn run(mut self) -> Result<Option<Vec<ResidentColumn>>> {
+        let mut first = true;
+        loop {
+            let mut state = self.cache.state.lock();
+            let Some(round) = self.look(&mut state, first)? else { return Ok(None) };
+            first = false;
+            if !round.load.is_empty() || !round.widen.is_empty() {
+                drop(state);
+                self.work(round)?;
+            } else if round.wait {
+                self.cache.changed.wait(&mut state);
+            } else {
+                return self.result(state).map(Some);
+            }
+        }
+    }
+
+    /// Takes what is there, and claims what is not. On an error and at a column that is gone, nothing stays claimed.
+    fn look(&mut self, state: &mut State, first: bool) -> Result<Option<Round>> {
+        let found = self.claim(state, first);
+        if !matches!(found, Ok(Some(_))) {
+            self.unclaim(state);
+        }
+        found
+    }
+
+    fn claim(&mut self, state: &mut State, first: bool) -> Result<Option<Round>> {
+        let mut round = Round::default();
+        let (mut hits, mut misses) = (0, 0);
+        let tick = state.tick();
+        for (at, request) in self.requests.iter().enumerate() {
+            let column = if first {
+                let column = state.column(request)?;
+                self.columns.push((column.id, column.dictionary.clone()));
+                column
+            } else {
+                match state.same(key(request), self.columns[at].0) {
+                    Some(column) => column,
+                    None => return Ok(None),
+                }
+            };
+            let encoding = column.encoding;
+            for (place, (id, rows)) in request.segments.iter().enumerate() {
+                let mine = &mut self.entries[at][place];
+                if mine.as_ref().is_some_and(|entry| entry.encoding == encoding) {
+                    continue;
+                }
+                if *rows == 0 {
+                    *mine = Some(Arc::new(Entry { encoding, chunks: Vec::new() }));
+                    continue;
+                }
+                let segment = column.segment(*id, tick);
+                if let Some(error) = &segment.refused {
+                    return Err(error.clone());
+                }
+                if let Some((entry, _)) = &segment.data
+                    && entry.encoding == encoding
+                {
+                    hits += u64::from(mine.is_none());
+                    *mine = Some(Arc::clone(entry));
+                    continue;
+                }
+                if segment.claimed.is_some() {
+                    round.wait = true;
+                    continue;
+                }
+                segment.claimed = Some(self.token);
+                let here = Place { column: at, segment: place };
+                match segment.data.as_ref().map(|(entry, _)| entry).or(mine.as_ref()) {
+                    Some(entry) => round.widen.push((here, Arc::clone(entry), encoding)),
+                    None => {
+                        misses += 1;
+                        round.load.entry(place).or_default().push(at);
+                    }
+                }
+            }
+        }
+        self.cache.hits.fetch_add(hits, Ordering::Relaxed);
+        self.cache.misses.fetch_add(misses, Ordering::Relaxed);
+        Ok(Some(round))
+    }
+
+    /// Does what was claimed. Whatever happens, nothing stays claimed.
+    fn work(&mut self, round: Round) -> Result<()> {
+        let results = {
+            let this = &*self;
+            let _claims = Claims(this);
+            let segments: Vec<_> = round.load.iter().collect();
+            let inner = (this.threads / segments.len().max(1)).max(1);
+            let loaded = parallel(this.threads, segments.len(), |at| this.load_segment(*segments[at].0, segments[at].1, inner))?;
+            let widened = parallel(this.threads, round.widen.len(), |at| {
+                let (place, entry, encoding) = &round.widen[at];
+                this.widen(*place, entry, *encoding)
+            })?;
+            self.cache.widened.fetch_add(widened.len() as u64, Ordering::Relaxed);
+            loaded.into_iter().flatten().chain(widened).collect::<Vec<_>>()
+        };
+        for Done { place, entry, loaded } in results {
+            self.loaded[place.column] += if loaded { entry.bytes() } else { 0 };
+            self.entries[place.column][place.segment] = Some(entry);
+        }
+        Ok(())
+    }
+
+    /// Loads some columns of a segment.
+    fn load_segment(&self, segment: usize, columns: &[usize], threads: usize) -> Result<Vec<Done>> {
+        let arrays = (self.load)(segment, columns)?;
+        let rows = |arrays: &[_]| arrays.iter().map(|array: &arrow::array::ArrayRef| array.len()).sum::<usize>();
+        let wanted = self.requests[columns[0]].segments[segment].1;
+        if arrays.len() != columns.len() || arrays.iter().any(|arrays| rows(arrays) != wanted) {
+            return Err(Error::Invalid(format!("a segment of {wanted} rows came with another number of rows or of columns")));
+        }
+        let tasks: Vec<(usize, Vec<_>)> = columns
+            .iter()
+            .zip(&arrays)
+            .flat_map(|(column, arrays)| chunks(arrays).into_iter().map(|chunk| (*column, chunk)))
+            .collect();
+        drop(arrays);
+        let guesses: Vec<Option<Encoding>> = columns.iter().map(|column| self.guess(*column)).collect();
+        let place = |column: usize| columns.partition_point(|other| *other < column);
+        // First what each chunk is: stored at once if the column's encoding holds it, else summed up.
+        let first = parallel(threads, tasks.len(), |at| {
+            let (column, arrays) = &tasks[at];
+            self.first_pass(*column, segment, arrays, guesses[place(*column)])
+        })?;
+        drop(tasks);
+        // Then what the segment is, and with it what the column becomes.
+        let mut summaries: Vec<Summary> = columns.iter().map(|c| Summary::empty(&self.requests[*c].logical)).collect();
+        for (column, summary, _) in &first {
+            let sum = &mut summaries[place(*column)];
+            *sum = sum.merge(*summary);
+        }
+        let encodings = columns.iter().zip(&summaries).map(|(c, summary)| self.learn(*c, segment, *summary));
+        let encodings = encodings.collect::<Result<Vec<_>>>()?;
+        let stored = parallel(threads, first.len(), |at| {
+            let (column, _, chunk) = &first[at];
+            second_pass(chunk, encodings[place(*column)]).map(|chunk| (*column, chunk))
+        })?;
+        drop(first);
+        let mut parts: Vec<Vec<Arc<Column>>> = vec![Vec::new(); columns.len()];
+        stored.into_iter().for_each(|(column, chunk)| parts[place(column)].push(chunk));
+        let done = columns.iter().zip(parts).zip(encodings).map(|((column, chunks), encoding)| {
+            let here = Place { column: *column, segment };
+            let entry = Arc::new(Entry { encoding, chunks });
+            self.publish(here, &entry);
+            Done { place: here, entry, loaded: true }
+        });
+        Ok(done.collect())
+    }
+
+    fn first_pass(
+        &self,
+        column: usize,
+        segment: usize,
+        arrays: &[arrow::array::ArrayRef],
+        guess: Option<Encoding>,
+    ) -> Result<(usize, Summary, Chunk)> {
+        let request = &self.requests[column];
+        let prepared = Prepared::new(&request.logical, arrays, self.columns[column].1.as_deref());
+        let prepared = prepared.inspect_err(|error| self.refuse(column, segment, error))?;
+        if !request.nullable && prepared.nulls() > 0 {
+            return Err(Error::Invalid(format!("column {} is declared without NULL and holds some", request.column)));
+        }
+        if let Some(guess) = guess
+            && let Ok(stored) = prepared.encode(guess)
+        {
+            let unit = guess.unit();
+            let range = stored.range.map(|(low, high)| (low * unit, high * unit));
+            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit };
+            return Ok((column, summary, Chunk::Stored(Arc::new(stored), guess)));
+        }
+        Ok((column, prepared.summary(&request.logical), Chunk::Waiting(prepared)))
+    }
+
+    fn widen(&self, place: Place, entry: &Entry, encoding: Encoding) -> Result<Done> {
+        let chunks = entry.chunks.iter().map(|chunk| second_pass(&Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
+        let entry = Arc::new(Entry { encoding, chunks: chunks.collect::<Result<_>>()? });
+        self.publish(place, &entry);
+        Ok(Done { place, entry, loaded: false })
+    }
+
+    /// The encoding that the column has so far.
+    fn guess(&self, column: usize) -> Option<Encoding> {
+        let mut state = self.cache.state.lock();
+        let known = state.same(key(&self.requests[column]), self.columns[column].0)?;
+        known.is_known().then_some(known.encoding)
+    }
+
+    fn learn(&self, column: usize, segment: usize, summary: Summary) -> Result<Encoding> {
+        let request = &self.requests[column];
+        let mut state = self.cache.state.lock();
+        match state.same(key(request), self.columns[column].0) {
+            Some(known) => known.learn(request.segments[segment].0, summary),
+            // It was forgotten, and the next round will notice.
+            None => summary.encoding(&request.logical),
+        }
+    }
+
+    /// Takes note that a segment has no device form.
+    fn refuse(&self, column: usize, segment: usize, error: &Error) {
+        let Error::Unsupported(_) = error else { return };
+        let request = &self.requests[column];
+        if let Some(column) = self.cache.state.lock().same(key(request), self.columns[column].0) {
+            column.segments.entry(request.segments[segment].0).or_default().refused = Some(error.clone());
+        }
+    }
+
+    /// Keeps an entry for others if the budget has room, in place of what was there.
+    fn publish(&self, place: Place, entry: &Arc<Entry>) {
+        let request = &self.requests[place.column];
+        let (segment, id) = (request.segments[place.segment].0, self.columns[place.column].0);
+        let mut gone = Vec::new();
+        let mut state = self.cache.state.lock();
+        let before = state.same(key(request), id).and_then(|column| column.segments.get_mut(&segment)?.data.take());
+        if let Some((entry, reservation)) = before {
+            drop(reservation);
+            gone.push(entry);
+        }
+        let reservation = state.reserve(&self.cache.budget, entry.bytes(), &mut gone);
+        if let Some(column) = state.same(key(request), id)
+            && let Some(segment) = column.segments.get_mut(&segment)
+        {
+            segment.data = reservation.map(|reservation| (Arc::clone(entry), reservation));
+            segment.claimed = None;
+        }
+        drop(state);
+        self.cache.changed.notify_all();
+    }
+
+    fn unclaim(&self, state: &mut State) {
+        for (request, (id, _)) in self.requests.iter().zip(&self.columns) {
+            let Some(column) = state.same(key(request), *id) else { continue };
+            for (segment, _) in request.segments {
+                if let Some(segment) = column.segments.get_mut(segment)
+                    && segment.claimed == Some(self.token)
+                {
+                    segment.claimed = None;
+                }
+            }
+        }
+        self.cache.changed.notify_all();
+    }
+
+    /// Everything is there; the lock is still held since that was seen.
+    fn result(&self, mut state: MutexGuard<'_, State>) -> Result<Vec<ResidentColumn>> {
+        let mut found = Vec::with_capacity(self.requests.len());
+        for (at, request) in self.requests.iter().enumerate() {
+            let column = state.same(key(request), self.columns[at].0);
+            let facts = column.and_then(|column| column.facts(request));
+            let facts = facts.ok_or_else(|| Error::Invalid("a column is there of which nothing is known".to_owned()))?;
+            let chunks = self.entries[at].iter().flatten().flat_map(|entry| entry.chunks.iter().cloned()).collect();
+            found.push(ResidentColumn { facts, chunks, loaded: self.loaded[at] });
+        }
+        Ok(found)
+    }
+}
+
+/// Gives back what a request claimed and did not publish, also where loading failed or panicked.
+struct Claims<'a, 'b>(&'a Attempt<'b>);
+
+impl Drop for Claims<'_, '_> {
+    fn drop(&mut self) {
+        let mut state = self.0.cache.state.lock();
+        self.0.unclaim(&mut state);
+    }
+}
+
+fn key(request: &ColumnRequest<'_>) -> Key {
+    (request.owner, request.column)
+}
+
+fn second_pass(chunk: &Chunk, encoding: Encoding) -> Result<Arc<Column>> {
+    let stored = match chunk {
+        Chunk::Stored(column, from) if *from == encoding => return Ok(Arc::clone(column)),
+        Chunk::Stored(column, from) => recode(column, *from, encoding),
+        Chunk::Waiting(prepared) => prepared.encode(encoding),
+    };
+    stored.map(Arc::new).map_err(|_| Error::Invalid(format!("{encoding:?} does not hold what a column was seen to hold")))
+}

@@ -1,0 +1,185 @@
+//! What the column cache knows, behind its one lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+
+use super::columns::ColumnRequest;
+use crate::column::{Column, Dictionary, Encoding, Facts, Summary};
+use crate::error::{Error, Result};
+use crate::memory::{Budget, Reservation};
+use crate::types::{Form, accepts, form};
+
+/// An owner's column.
+pub(super) type Key = (u64, u32);
+
+/// The whole of it.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    columns: HashMap<Key, ColumnState>,
+    tick: u64,
+    pub(super) evictions: u64,
+}
+
+/// One column of one owner, over all its segments ever asked for.
+#[derive(Debug)]
+pub(super) struct ColumnState {
+    /// Names this state: a column that was forgotten and came back has another.
+    pub(super) id: u64,
+    logical: DataType,
+    pub(super) dictionary: Option<Arc<Dictionary>>,
+    /// Of all segments, also those that no request names any more: it only widens, so that code compiled for the
+    /// column stays right for as long as it can.
+    known: Summary,
+    /// What `known` asks for. The encoding of the column's chunks, or what they are to become.
+    pub(super) encoding: Encoding,
+    pub(super) segments: HashMap<u64, SegmentState>,
+}
+
+/// One column of one segment.
+#[derive(Debug, Default)]
+pub(super) struct SegmentState {
+    /// What it holds; stays when its data goes.
+    pub(super) summary: Option<Summary>,
+    /// Its data, while it is kept.
+    pub(super) data: Option<(Arc<Entry>, Reservation)>,
+    /// Which request loads or widens it.
+    pub(super) claimed: Option<u64>,
+    /// Why it has no device form. It will not have one later: a dictionary only grows.
+    pub(super) refused: Option<Error>,
+    used: u64,
+}
+
+/// The chunks of one column of one segment.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) encoding: Encoding,
+    pub(super) chunks: Vec<Arc<Column>>,
+}
+
+impl Entry {
+    pub(super) fn bytes(&self) -> u64 {
+        self.chunks.iter().map(|chunk| chunk.bytes() as u64).sum()
+    }
+}
+
+impl State {
+    pub(super) fn tick(&mut self) -> u64 {
+        self.tick += 1;
+        self.tick
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&ColumnState> {
+        self.columns.get(&key)
+    }
+
+    /// The column if it is still the one with this identifier.
+    pub(super) fn same(&mut self, key: Key, id: u64) -> Option<&mut ColumnState> {
+        self.columns.get_mut(&key).filter(|column| column.id == id)
+    }
+
+    /// The column of a request, new if there is none, or if its type changed.
+    pub(super) fn column(&mut self, request: &ColumnRequest<'_>) -> Result<&mut ColumnState> {
+        let id = self.tick();
+        let strings = form(&request.logical)? == Form::Strings;
+        let known = Summary::empty(&request.logical);
+        let fresh = || -> Result<ColumnState> {
+            Ok(ColumnState {
+                id,
+                logical: request.logical.clone(),
+                dictionary: strings.then(Arc::default),
+                known,
+                encoding: known.encoding(&request.logical)?,
+                segments: HashMap::new(),
+            })
+        };
+        let key = (request.owner, request.column);
+        if self.columns.get(&key).is_none_or(|column| !accepts(&column.logical, &request.logical)) {
+            self.columns.insert(key, fresh()?);
+        }
+        self.columns.get_mut(&key).ok_or_else(|| Error::Invalid("a column that was just made is gone".to_owned()))
+    }
+
+    /// Takes `bytes`, letting go of what was not used for longest and is not in use now. What went is pushed to `gone`,
+    /// to be dropped without the lock.
+    pub(super) fn reserve(&mut self, budget: &Budget, bytes: u64, gone: &mut Vec<Arc<Entry>>) -> Option<Reservation> {
+        if bytes > budget.limit() {
+            return None;
+        }
+        if let Ok(reservation) = budget.reserve(bytes) {
+            return Some(reservation);
+        }
+        self.shrink(budget, bytes, gone);
+        budget.reserve(bytes).ok()
+    }
+
+    /// Lets go of entries until `room` bytes of the budget are free, or nothing more can go.
+    pub(super) fn shrink(&mut self, budget: &Budget, room: u64, gone: &mut Vec<Arc<Entry>>) {
+        let idle = |entry: &Arc<Entry>| {
+            Arc::strong_count(entry) == 1 && entry.chunks.iter().all(|chunk| Arc::strong_count(chunk) == 1)
+        };
+        let mut segments: Vec<&mut SegmentState> = self
+            .columns
+            .values_mut()
+            .flat_map(|column| column.segments.values_mut())
+            .filter(|segment| segment.data.as_ref().is_some_and(|(entry, _)| idle(entry)))
+            .collect();
+        segments.sort_unstable_by_key(|segment| segment.used);
+        for segment in segments {
+            if budget.used().saturating_add(room) <= budget.limit() {
+                break;
+            }
+            if let Some((entry, reservation)) = segment.data.take() {
+                drop(reservation);
+                gone.push(entry);
+                self.evictions += 1;
+            }
+        }
+    }
+
+    /// Forgets every column of an owner.
+    pub(super) fn forget_owner(&mut self, owner: u64) -> Vec<ColumnState> {
+        self.columns.extract_if(|(of, _), _| *of == owner).map(|(_, column)| column).collect()
+    }
+
+    /// Forgets one segment of an owner.
+    pub(super) fn forget_segment(&mut self, owner: u64, segment: u64) -> Vec<SegmentState> {
+        let columns = self.columns.iter_mut().filter(|((of, _), _)| *of == owner);
+        columns.filter_map(|(_, column)| column.segments.remove(&segment)).collect()
+    }
+}
+
+impl ColumnState {
+    /// The segment's state, new if there is none; it counts as used now.
+    pub(super) fn segment(&mut self, id: u64, tick: u64) -> &mut SegmentState {
+        let segment = self.segments.entry(id).or_default();
+        segment.used = tick;
+        segment
+    }
+
+    /// Whether anything but NULL was seen, so that `encoding` is more than a guess.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.range.is_some()
+    }
+
+    /// Takes note of what a segment holds.
+    pub(super) fn learn(&mut self, segment: u64, summary: Summary) -> Result<Encoding> {
+        self.known = self.known.merge(summary);
+        self.encoding = self.known.encoding(&self.logical)?;
+        self.segments.entry(segment).or_default().summary = Some(summary);
+        Ok(self.encoding)
+    }
+
+    /// What is known of a request's column, once all its segments were seen.
+    pub(super) fn facts(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
+        let mut sum = Summary::empty(&request.logical);
+        for (id, rows) in request.segments {
+            if *rows > 0 {
+                sum = sum.merge(self.segments.get(id)?.summary?);
+            }
+        }
+        let words = self.dictionary.as_ref().map(|dictionary| dictionary.words());
+        Some(Facts::new(request.logical.clone(), self.encoding, &sum, words))
+    }
+}

@@ -1,0 +1,189 @@
+//! Arrow's arrays to columns.
+//!
+//! Two steps: a [`Prepared`] chunk says what its values are ([`Summary`]), and once it is known what the column's other
+//! chunks hold, [`Prepared::encode`] stores it. An encoding that does not hold a value is [`Broken`]: whoever chose it
+//! relied on a claim, and chooses again. [`recode`] brings a stored chunk to a wider encoding without its source.
+
+use arrow::array::{ArrayRef, BooleanBufferBuilder};
+use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
+use arrow::datatypes::DataType;
+
+use super::Column;
+use super::dictionary::Dictionary;
+use super::encoding::{Encoding, Summary};
+use super::integers::{Integers, Misfit, Scale, hull};
+use super::raw::Raw;
+use crate::error::Result;
+use crate::program::{Type, ValueType};
+use crate::types::units;
+
+/// The encoding chosen does not hold a value of the chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken;
+
+impl From<Misfit> for Broken {
+    fn from(Misfit: Misfit) -> Self {
+        Self
+    }
+}
+
+/// A chunk of a column on its way, still in Arrow's buffers; strings are codes already.
+#[derive(Debug)]
+pub struct Prepared {
+    rows: usize,
+    nulls: usize,
+    pieces: Vec<Raw>,
+}
+
+impl Prepared {
+    /// The rows of some arrays in order, at most a chunk's. Strings that the dictionary lacks become entries; one that
+    /// would pass its limit is refused (`Unsupported`).
+    pub fn new(logical: &DataType, arrays: &[ArrayRef], dictionary: Option<&Dictionary>) -> Result<Self> {
+        let pieces = arrays.iter().map(|array| Raw::new(logical, array, dictionary)).collect::<Result<Vec<_>>>()?;
+        let rows = pieces.iter().map(|piece| piece.rows).sum();
+        Ok(Self { rows, nulls: pieces.iter().map(Raw::null_count).sum(), pieces })
+    }
+
+    /// How many of its rows are NULL.
+    pub fn nulls(&self) -> usize {
+        self.nulls
+    }
+
+    /// What its values are.
+    pub fn summary(&self, logical: &DataType) -> Summary {
+        let units = units(logical);
+        let empty = Summary { rows: self.rows, nulls: self.nulls, ..Summary::empty(logical) };
+        self.pieces.iter().fold(empty, |sum, piece| {
+            let (range, unit) = match piece.ty {
+                Type::Bool => (bits_range(piece), 1),
+                Type::F32 | Type::F64 => (None, 1),
+                Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
+                    piece.integers().summary(&units)
+                }
+            };
+            Summary { range: hull(sum.range, range), unit: sum.unit.min(unit), ..sum }
+        })
+    }
+
+    /// Stores it. Arrow's buffers are shared wherever the encoding is Arrow's and the chunk lies in one array; bits that
+    /// do not begin at a byte are copied.
+    pub fn encode(&self, encoding: Encoding) -> Result<Column, Broken> {
+        let (values, range) = match encoding {
+            Encoding::Bits => self.bits()?,
+            Encoding::Plain(ty) => (self.plain(ty)?, None),
+            Encoding::Narrow { ty, unit } => self.narrow(ty, unit)?,
+            Encoding::Dictionary { ty } => self.narrow(ty, 1)?,
+        };
+        let validity = self.validity();
+        let ty = ValueType { ty: encoding.ty(), nullable: validity.is_some() };
+        let mut column = Column::new(ty, self.rows, values, validity);
+        column.range = range;
+        Ok(column)
+    }
+
+    fn bits(&self) -> Result<(Buffer, Option<(i128, i128)>), Broken> {
+        if self.pieces.iter().any(|piece| piece.ty != Type::Bool) {
+            return Err(Broken);
+        }
+        let range = self.pieces.iter().fold(None, |range, piece| hull(range, bits_range(piece)));
+        let values = match self.pieces.as_slice() {
+            [one] => one.values.clone(),
+            several => {
+                let mut bits = BooleanBufferBuilder::new(self.rows);
+                several.iter().for_each(|piece| bits.append_buffer(&BooleanBuffer::new(piece.values.clone(), 0, piece.rows)));
+                bits.finish().into_inner()
+            }
+        };
+        Ok((values, range))
+    }
+
+    fn plain(&self, ty: Type) -> Result<Buffer, Broken> {
+        if self.pieces.iter().any(|piece| piece.ty != ty) {
+            return Err(Broken);
+        }
+        Ok(match self.pieces.as_slice() {
+            [one] => one.values.clone(),
+            several => {
+                let mut values = MutableBuffer::with_capacity(self.rows * ty.bytes());
+                several.iter().for_each(|piece| values.extend_from_slice(piece.values.as_slice()));
+                values.into()
+            }
+        })
+    }
+
+    fn narrow(&self, ty: Type, unit: i128) -> Result<(Buffer, Option<(i128, i128)>), Broken> {
+        if self.pieces.iter().any(|piece| !piece.ty.is_integer()) {
+            return Err(Broken);
+        }
+        let allowed = ty.range().ok_or(Broken)?;
+        if let [one] = self.pieces.as_slice()
+            && one.ty.bits() == ty.bits()
+            && unit == 1
+        {
+            // The same width: the bytes are the same, signed or not, once the values are known to fit.
+            let (range, _) = one.integers().summary(&[1]);
+            let fits = range.is_none_or(|(low, high)| allowed.0 <= low && high <= allowed.1);
+            return if fits { Ok((one.values.clone(), range)) } else { Err(Broken) };
+        }
+        let mut out = MutableBuffer::from_len_zeroed(self.rows * ty.bytes());
+        let (mut range, mut at) = (None, 0);
+        for piece in &self.pieces {
+            range = hull(range, piece.integers().convert(Scale::Divide(unit), ty, allowed, &mut out, at)?);
+            at += piece.rows;
+        }
+        Ok((out.into(), range))
+    }
+
+    /// A bit for each row, where some row is NULL.
+    fn validity(&self) -> Option<Buffer> {
+        if self.nulls == 0 {
+            return None;
+        }
+        Some(match self.pieces.as_slice() {
+            [Raw { nulls: Some(nulls), .. }] => nulls.inner().sliced(),
+            several => {
+                let mut bits = BooleanBufferBuilder::new(self.rows);
+                for piece in several {
+                    match &piece.nulls {
+                        Some(nulls) => bits.append_buffer(nulls.inner()),
+                        None => bits.append_n(piece.rows, true),
+                    }
+                }
+                bits.finish().into_inner()
+            }
+        })
+    }
+}
+
+/// A column of one encoding in another of the same column: wider, and of a unit that divides the first.
+pub fn recode(column: &Column, from: Encoding, to: Encoding) -> Result<Column, Broken> {
+    let (ty, scale) = match (from, to) {
+        _ if from == to => return Ok(column.clone()),
+        (Encoding::Narrow { unit: from, .. }, Encoding::Narrow { ty, unit: to }) if from % to == 0 => {
+            (ty, Scale::Multiply(from / to))
+        }
+        (Encoding::Narrow { unit: from, .. }, Encoding::Narrow { ty, unit: to }) if to % from == 0 => {
+            (ty, Scale::Divide(to / from))
+        }
+        (Encoding::Dictionary { .. }, Encoding::Dictionary { ty }) => (ty, Scale::Multiply(1)),
+        (Encoding::Bits | Encoding::Plain(_) | Encoding::Narrow { .. } | Encoding::Dictionary { .. }, _) => return Err(Broken),
+    };
+    let nulls = column.validity.as_ref().map(|bits| NullBuffer::new(BooleanBuffer::new(bits.clone(), 0, column.rows)));
+    let integers = Integers { ty: column.ty.ty, values: &column.values, nulls: nulls.as_ref(), rows: column.rows };
+    let mut out = MutableBuffer::from_len_zeroed(column.rows * ty.bytes());
+    let range = integers.convert(scale, ty, ty.range().ok_or(Broken)?, &mut out, 0)?;
+    let ty = ValueType { ty, nullable: column.ty.nullable };
+    let mut found = Column::new(ty, column.rows, out.into(), column.validity.clone());
+    found.range = range;
+    Ok(found)
+}
+
+/// The least and the greatest bit of a row that is not NULL.
+fn bits_range(piece: &Raw) -> Option<(i128, i128)> {
+    let bits = BooleanBuffer::new(piece.values.clone(), 0, piece.rows);
+    let (valid, set) = match &piece.nulls {
+        Some(nulls) => (piece.rows - nulls.null_count(), (&bits & nulls.inner()).count_set_bits()),
+        None => (piece.rows, bits.count_set_bits()),
+    };
+    (valid > 0).then(|| (i128::from(set == valid), i128::from(set > 0)))
+}

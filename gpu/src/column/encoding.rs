@@ -1,0 +1,130 @@
+//! How a column is stored, and what is known of it.
+
+use arrow::datatypes::DataType;
+
+use super::dictionary::Words;
+use super::integers::hull;
+use crate::error::Result;
+use crate::program::{Type, ValueType};
+use crate::types::{Form, form, units};
+
+/// How the values of a column are stored. One encoding holds for all chunks of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A bit for each row.
+    Bits,
+    /// Floats, as Arrow has them.
+    Plain(Type),
+    /// A value is what is stored times `unit`. At Arrow's own width with unit 1, Arrow's buffer itself.
+    Narrow {
+        /// The narrowest type of integers that all of them fit.
+        ty: Type,
+        /// What every value is a multiple of, counted as Arrow counts.
+        unit: i128,
+    },
+    /// Codes of the column's dictionary.
+    Dictionary {
+        /// The narrowest type that all codes in use fit.
+        ty: Type,
+    },
+}
+
+impl Encoding {
+    /// The type of what is stored.
+    pub fn ty(self) -> Type {
+        match self {
+            Self::Bits => Type::Bool,
+            Self::Plain(ty) | Self::Narrow { ty, .. } | Self::Dictionary { ty } => ty,
+        }
+    }
+
+    /// What a stored value is multiplied by to be Arrow's; 1 where it is Arrow's already, or a code.
+    pub fn unit(self) -> i128 {
+        match self {
+            Self::Narrow { unit, .. } => unit,
+            Self::Bits | Self::Plain(_) | Self::Dictionary { .. } => 1,
+        }
+    }
+}
+
+/// What was found in a run of values, as Arrow counts them (strings: as codes). Two add up to that of both runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// How many rows.
+    pub rows: usize,
+    /// How many of them are NULL.
+    pub nulls: usize,
+    /// The least and the greatest value; none of floats, and where all are NULL.
+    pub range: Option<(i128, i128)>,
+    /// The greatest unit of the type that divides every value.
+    pub unit: i128,
+}
+
+impl Summary {
+    /// That of no rows of a column of this type.
+    pub fn empty(logical: &DataType) -> Self {
+        Self { rows: 0, nulls: 0, range: None, unit: units(logical).first().copied().unwrap_or(1) }
+    }
+
+    /// That of both.
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            nulls: self.nulls + other.nulls,
+            range: hull(self.range, other.range),
+            // Each unit of a type divides the next greater.
+            unit: self.unit.min(other.unit),
+        }
+    }
+
+    /// The narrowest encoding that holds a column of this type with these values.
+    pub fn encoding(&self, logical: &DataType) -> Result<Encoding> {
+        let (low, high) = self.range.unwrap_or((0, 0));
+        Ok(match form(logical)? {
+            Form::Bits => Encoding::Bits,
+            Form::Floats(ty) => Encoding::Plain(ty),
+            Form::Integers(_) => Encoding::Narrow { ty: Type::narrowest(low / self.unit, high / self.unit), unit: self.unit },
+            Form::Strings => Encoding::Dictionary { ty: Type::narrowest(low, high) },
+        })
+    }
+}
+
+/// What is known of one column of one snapshot: what a program over it is compiled and bound by.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Arrow's type.
+    pub logical: DataType,
+    /// How it is stored.
+    pub encoding: Encoding,
+    /// What is stored; nullable exactly where some row is NULL.
+    pub ty: ValueType,
+    /// The least and the greatest stored value over all chunks: of integers, codes and bits.
+    pub range: Option<(i128, i128)>,
+    /// How many rows.
+    pub rows: usize,
+    /// How many of them are NULL.
+    pub nulls: usize,
+    /// The dictionary of a column of strings, with at least every code that its chunks hold.
+    pub words: Option<Words>,
+}
+
+impl Facts {
+    /// What a column with this summary is, stored in this encoding.
+    pub fn new(logical: DataType, encoding: Encoding, summary: &Summary, words: Option<Words>) -> Self {
+        let unit = encoding.unit();
+        Self {
+            logical,
+            encoding,
+            ty: ValueType { ty: encoding.ty(), nullable: summary.nulls > 0 },
+            range: summary.range.map(|(low, high)| (low / unit, high / unit)),
+            rows: summary.rows,
+            nulls: summary.nulls,
+            words,
+        }
+    }
+
+    /// What a stored value is multiplied by to be Arrow's.
+    pub fn unit(&self) -> i128 {
+        self.encoding.unit()
+    }
+}

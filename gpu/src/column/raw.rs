@@ -1,0 +1,88 @@
+//! Arrow's arrays as buffers: what an encoder reads.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::{Buffer, NullBuffer};
+use arrow::datatypes::DataType;
+
+use super::CHUNK_ROWS;
+use super::dictionary::Dictionary;
+use super::integers::Integers;
+use super::strings;
+use crate::error::{Error, Result};
+use crate::program::Type;
+use crate::types::{Form, accepts, form};
+
+/// The rows of an array, or of a part of one.
+#[derive(Debug, Clone)]
+pub(super) struct Raw {
+    /// Arrow's physical type, or that of codes.
+    pub(super) ty: Type,
+    /// The values, from the first row on; bits from bit 0.
+    pub(super) values: Buffer,
+    /// Which are NULL; none where no row is.
+    pub(super) nulls: Option<NullBuffer>,
+    /// How many.
+    pub(super) rows: usize,
+}
+
+impl Raw {
+    /// An array of a column declared as `logical`; strings become codes of the dictionary.
+    pub(super) fn new(logical: &DataType, array: &ArrayRef, dictionary: Option<&Dictionary>) -> Result<Self> {
+        if !accepts(logical, array.data_type()) {
+            return Err(Error::Invalid(format!("an array of {} for a column of {logical}", array.data_type())));
+        }
+        let rows = array.len();
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        let fixed = |ty: Type| {
+            let data = array.to_data();
+            let values = data.buffers()[0].slice_with_length(data.offset() * ty.bytes(), rows * ty.bytes());
+            Self { ty, values, nulls: nulls.clone(), rows }
+        };
+        Ok(match form(array.data_type())? {
+            Form::Bits => Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), nulls, rows },
+            Form::Floats(ty) | Form::Integers(ty) => fixed(ty),
+            Form::Strings => {
+                let dictionary =
+                    dictionary.ok_or_else(|| Error::Invalid("a column of strings without a dictionary".to_owned()))?;
+                let mut codes = Vec::new();
+                let nulls = strings::encode(dictionary, array, &mut codes)?;
+                Self { ty: Type::U32, values: Buffer::from_vec(codes), nulls, rows }
+            }
+        })
+    }
+
+    /// How many rows are NULL.
+    pub(super) fn null_count(&self) -> usize {
+        self.nulls.as_ref().map_or(0, NullBuffer::null_count)
+    }
+
+    /// Its values as integers. It must hold such.
+    pub(super) fn integers(&self) -> Integers<'_> {
+        Integers { ty: self.ty, values: &self.values, nulls: self.nulls.as_ref(), rows: self.rows }
+    }
+}
+
+/// The arrays of a segment's column cut into chunks, each a few arrays in order. The cuts depend on the number of rows
+/// alone, so they are the same for all columns of a segment.
+pub fn chunks(arrays: &[ArrayRef]) -> Vec<Vec<ArrayRef>> {
+    let mut chunks = Vec::new();
+    let mut open: Vec<ArrayRef> = Vec::new();
+    let mut filled = 0;
+    for array in arrays {
+        let mut at = 0;
+        while at < array.len() {
+            let take = (CHUNK_ROWS - filled).min(array.len() - at);
+            open.push(array.slice(at, take));
+            at += take;
+            filled += take;
+            if filled == CHUNK_ROWS {
+                chunks.push(std::mem::take(&mut open));
+                filled = 0;
+            }
+        }
+    }
+    if !open.is_empty() {
+        chunks.push(open);
+    }
+    chunks
+}
