@@ -18,6 +18,6 @@ pub mod program;
 pub use choice::DeviceChoice;
 pub use device::{
     Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Execution, Kernel, Kind, Memory, Nvrtc, Run, Traffic,
-    gibibytes,
+    gibibytes, nvidia,
 };
 pub use error::{Error, Result};

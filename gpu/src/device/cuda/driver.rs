@@ -32,7 +32,7 @@ thread_local! {
 }
 
 /// Runs `work`, of whose panics this thread prints nothing: they are expected, and answered for.
-fn quietly<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = take_hook();
@@ -42,9 +42,9 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
             }
         }));
     });
-    QUIET.set(true);
+    let before = QUIET.replace(true);
     let value = work();
-    QUIET.set(false);
+    QUIET.set(before);
     value
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Everything that touches the driver stands in `driver.rs`, behind one gate.
 
+mod cubin;
+mod disk_cache;
 mod driver;
 pub mod interface;
+pub mod nvidia;
 mod nvrtc;
 
 pub use nvrtc::Nvrtc;
