@@ -154,6 +154,7 @@ fn what_a_kernel_takes_is_read_from_its_machine_code() {
         let kernels = compiled.kernels().unwrap();
         let [indexes, shares, spills] = &kernels[..] else { panic!("three kernels, not {kernels:?}") };
         assert_eq!((indexes.name.as_str(), shares.name.as_str(), spills.name.as_str()), ("indexes", "shares", "spills"));
+        assert_eq!(kernels.iter().map(|kernel| kernel.parameters).collect::<Vec<_>>(), [20, 8, 16]);
         // 64 integers of 4 bytes, which are not spilled.
         assert!(indexes.stack >= 256 && indexes.spilled == Some(0), "{indexes:?}");
         assert!(shares.shared == 4000 && shares.stack == 0 && shares.spilled == Some(0), "{shares:?}");

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 const REGISTERS: u8 = 0x2f;
 const FRAME_SIZE: u8 = 0x11;
 const MIN_STACK_SIZE: u8 = 0x12;
+/// An attribute in a kernel's own section, two bytes in the entry's head.
+const PARAMETER_BYTES: u8 = 0x19;
 /// Formats of attributes: nothing, one byte and two bytes stand in the entry's head; a sized value follows it.
 const FORMAT_SIZED: u8 = 4;
 
@@ -29,6 +31,8 @@ const RESERVED_SHARED: u64 = 1024;
 pub struct KernelUse {
     /// Its name.
     pub name: String,
+    /// Bytes of its parameters.
+    pub parameters: usize,
     /// Registers of a thread.
     pub registers: u32,
     /// Bytes of static shared memory of a block.
@@ -134,6 +138,7 @@ fn read(file: &[u8]) -> Option<Vec<KernelUse>> {
             let shared = shared.filter(|section| section.kind == NO_BITS).map_or(0, |section| section.size);
             let kernel = KernelUse {
                 name: name.to_owned(),
+                parameters: 0,
                 registers: 0,
                 shared: shared.saturating_sub(reserved),
                 stack: 0,
@@ -143,13 +148,19 @@ fn read(file: &[u8]) -> Option<Vec<KernelUse>> {
             kernels.insert(u32::try_from(index).ok()?, kernel);
         }
     }
-    for section in sections.iter().filter(|section| section.name == ".nv.info") {
+    for section in &sections {
+        let Some(of) = section.name.strip_prefix(".nv.info") else { continue };
+        let own = of.strip_prefix('.').and_then(|name| kernels.iter().find(|(_, kernel)| kernel.name == name));
+        let own = own.map(|(symbol, _)| *symbol);
         let mut rest = file.get(section.offset..section.offset + usize::try_from(section.size).ok()?)?;
         while let Some((head, tail)) = rest.split_at_checked(4) {
-            let size = if head[0] == FORMAT_SIZED { usize::from(u16::from_le_bytes([head[2], head[3]])) } else { 0 };
-            let (value, tail) = tail.split_at_checked(size)?;
+            let inline = u16::from_le_bytes([head[2], head[3]]);
+            let (value, tail) = tail.split_at_checked(if head[0] == FORMAT_SIZED { usize::from(inline) } else { 0 })?;
             rest = tail;
-            if head[0] != FORMAT_SIZED || size != 8 {
+            if let (PARAMETER_BYTES, Some(kernel)) = (head[1], own.and_then(|symbol| kernels.get_mut(&symbol))) {
+                kernel.parameters = usize::from(inline);
+            }
+            if value.len() != 8 || !of.is_empty() {
                 continue;
             }
             let (Some(kernel), number) = (kernels.get_mut(&u32_at(value, 0)?), u32_at(value, 4)?) else { continue };
@@ -260,8 +271,15 @@ mod tests {
 
     #[test]
     fn spills_come_from_the_log() {
-        let kernel =
-            |name: &str| KernelUse { name: name.to_owned(), registers: 0, shared: 0, stack: 0, spilled: None, capability: 90 };
+        let kernel = |name: &str| KernelUse {
+            name: name.to_owned(),
+            parameters: 0,
+            registers: 0,
+            shared: 0,
+            stack: 0,
+            spilled: None,
+            capability: 90,
+        };
         let mut kernels = [kernel("scan"), kernel("merge"), kernel("other")];
         let log = "ptxas info    : Function properties for scan\n\
                    ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n\
