@@ -19,7 +19,7 @@ use super::staging::{Pinned, SLOT, Slot, Staging};
 use crate::error::{Error, Result};
 
 /// Pinned memory of a lane, for small copies: values, chunk tables, counts.
-const ARENA: usize = 256 << 10;
+const ARENA: usize = 1 << 20;
 /// A copy up to this goes through the arena while there is room.
 const SMALL: usize = 64 << 10;
 /// From so many bytes on several threads fill slots: one is slower than the device's bus.
