@@ -10,6 +10,7 @@
 //! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
 
 mod choice;
+pub mod codegen;
 pub mod column;
 mod device;
 mod error;
