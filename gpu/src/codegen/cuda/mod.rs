@@ -84,7 +84,7 @@ struct Generator<'a> {
 /// Bytes of columns that a thread has in registers at most: a quarter of its 64 registers and a little more.
 const COLUMN_BYTES: f64 = 96.0;
 /// Instructions of an unrolled row at most, over all rows of a thread: it bounds how long compiling takes.
-const WEIGHT: u32 = 1600;
+const WEIGHT: u32 = 800;
 
 impl Generator<'_> {
     /// Rows of a thread: as many as registers and code size allow. Eight rows of a narrow column are one load; a hash table
