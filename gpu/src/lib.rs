@@ -15,6 +15,8 @@ mod device;
 mod error;
 pub mod interpret;
 pub mod program;
+#[doc(hidden)]
+pub mod testing;
 
 pub use choice::DeviceChoice;
 pub use device::{
