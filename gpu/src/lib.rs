@@ -14,7 +14,10 @@ pub mod codegen;
 pub mod column;
 mod device;
 mod error;
+pub mod interpret;
 pub mod program;
+#[doc(hidden)]
+pub mod testing;
 
 pub use choice::DeviceChoice;
 pub use device::{
@@ -22,3 +25,4 @@ pub use device::{
     gibibytes,
 };
 pub use error::{Error, Result};
+pub use interpret::Interpreter;
