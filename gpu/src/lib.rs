@@ -10,10 +10,14 @@
 //! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
 
 mod choice;
+pub mod codegen;
 pub mod column;
 mod device;
 mod error;
+pub mod interpret;
 pub mod program;
+#[doc(hidden)]
+pub mod testing;
 
 pub use choice::DeviceChoice;
 pub use device::{
@@ -21,3 +25,4 @@ pub use device::{
     gibibytes, nvidia,
 };
 pub use error::{Error, Result};
+pub use interpret::Interpreter;
