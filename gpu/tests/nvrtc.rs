@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use warpwise_gpu::Error;
-use warpwise_gpu::Nvrtc;
+use warpwise_gpu::codegen::cuda;
 use warpwise_gpu::nvidia::{Compiled, Compiler, Target};
+use warpwise_gpu::testing::{self, Random};
+use warpwise_gpu::{Error, Nvrtc};
 
 /// A100, H100 and H200, B200.
 const ARCHITECTURES: [u32; 3] = [80, 90, 100];
@@ -20,9 +21,12 @@ const THREADS: u32 = 256;
 const OCCUPANCY: u32 = 50;
 /// The longest that a warm compilation takes, in the best of `TRIES`.
 const LONGEST: Duration = Duration::from_millis(150);
-const TRIES: usize = 5;
+const TRIES: usize = 10;
 
-/// Where no kernel is generated yet: a filtered sum, with all that generated code needs of the language.
+/// So many random programs are compiled.
+const RANDOM: u64 = 30;
+
+/// A kernel that does not depend on the generator: a filtered sum, with all that generated code needs of the language.
 const SAMPLE: &str = r#"
 typedef long long i64;
 typedef unsigned long long u64;
@@ -83,13 +87,22 @@ fn compiler() -> Option<Arc<Compiler>> {
     }
 }
 
-/// The kernels that are kept as generated, by the names of their files.
+/// The kernels that are kept as generated, by the names of their files. These name the headers that stand before them.
 fn programs() -> BTreeMap<String, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/generated");
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = crate_folder.join("programs/generated");
+    let whole = |path: &Path| {
+        let listing = std::fs::read_to_string(path).unwrap();
+        let line = |line: &str| match line.strip_prefix("// kernels/") {
+            Some(header) => std::fs::read_to_string(crate_folder.join("kernels").join(header)).unwrap(),
+            None => format!("{line}\n"),
+        };
+        listing.lines().map(line).collect::<String>()
+    };
     let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut programs: BTreeMap<String, String> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "cu"))
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), whole(&path)))
         .collect();
     programs.insert("(sample)".to_owned(), SAMPLE.to_owned());
     programs
@@ -141,6 +154,39 @@ fn generated_kernels_compile_quickly_and_fill_a_multiprocessor() {
                     wrong.push(format!("{name} sm_{architecture}: {kernel:?}, {occupancy} % occupancy"));
                 }
             }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whatever is generated compiles; how it uses a multiprocessor is said, not judged.
+#[test]
+fn random_programs_compile() {
+    let Some(compiler) = compiler() else { return };
+    let mut wrong = Vec::new();
+    for seed in 0..RANDOM {
+        let case = testing::generate(&mut Random::new(seed));
+        let source = cuda::generate(&case.pipeline).unwrap();
+        let architecture = ARCHITECTURES[seed as usize % ARCHITECTURES.len()];
+        let compiled = compiler.compile_cubin(&source.text, architecture);
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                wrong.push(format!("seed {seed}: {error}"));
+                continue;
+            }
+        };
+        for kernel in compiled.kernels().unwrap() {
+            println!(
+                "seed {seed} sm_{architecture}: {} with {} registers, {} B stack, {:?} B spilled, {} % occupancy, in {:.0?}",
+                kernel.name,
+                kernel.registers,
+                kernel.stack,
+                kernel.spilled,
+                kernel.occupancy(THREADS),
+                compiled.time
+            );
+            assert!(kernel.parameters.is_multiple_of(8), "{} of seed {seed} takes words of 64 bits", kernel.name);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
