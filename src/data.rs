@@ -27,6 +27,7 @@ pub fn start(device: &Device, resources: &Resources) -> Result<Engine, Failure> 
         threads: resources.threads.map(std::num::NonZero::get),
         device: device.choice.clone(),
         settings: resources.settings.clone(),
+        data_folder: paths::data_folder().unwrap_or_default(),
     })?)
 }
 

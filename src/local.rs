@@ -47,6 +47,11 @@ impl Local {
         }
     }
 
+    /// Kernels that the process compiled so far, and how long that took.
+    pub fn compiled(&self) -> (u64, std::time::Duration) {
+        self.engine.compiled()
+    }
+
     /// Begins a statement.
     pub async fn begin(&mut self, statement: Statement) -> Result<Outcome> {
         let prepared = self.session.prepare(statement, &[]).await?;

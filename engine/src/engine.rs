@@ -1,7 +1,7 @@
 //! The engine: what all sessions of a process share.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateDefaults;
@@ -17,9 +17,11 @@ use warpwise_gpu::DeviceChoice;
 
 use crate::catalog::{Database, files};
 use crate::error::{Condition, Error, Result};
+use crate::exec::devices::Devices;
 use crate::function;
 use crate::plan::cache::PlanCache;
 use crate::plan::planner::PostgresOperators;
+use crate::plan::physical_rules::physical_rules;
 use crate::plan::rules::analyzer_rules;
 use crate::plan::types::PostgresTypes;
 use crate::session::activity::Sessions;
@@ -37,6 +39,8 @@ pub struct Options {
     pub device: DeviceChoice,
     /// What settings are for every session at its start.
     pub settings: Vec<(String, String)>,
+    /// Where a CUDA compiler that was installed for Warpwise alone would be, and where compiled code is kept.
+    pub data_folder: PathBuf,
 }
 
 /// What all sessions share.
@@ -50,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Semaphore>,
     pub(crate) began: chrono::DateTime<chrono::Utc>,
     pub(crate) device: DeviceChoice,
+    pub(crate) devices: Arc<Devices>,
     pub(crate) settings: Settings,
 }
 
@@ -129,6 +134,8 @@ impl Engine {
         let limit = options.memory_limit.unwrap_or_else(|| machine_memory() / 4 * 3);
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(PostgresOperators::new())];
         planners.extend(SessionStateDefaults::default_expr_planners());
+        let columns = limit as u64 / 3 * 2;
+        let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns));
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
             .with_runtime_env(runtime_env(limit)?)
@@ -136,6 +143,7 @@ impl Engine {
             .with_expr_planners(planners)
             .with_type_planner(Arc::new(PostgresTypes))
             .with_analyzer_rules(analyzer_rules())
+            .with_physical_optimizer_rules(physical_rules(&devices))
             .build();
         for function in function::scalars() {
             datafusion::execution::FunctionRegistry::register_udf(&mut template, function)
@@ -161,6 +169,7 @@ impl Engine {
             admission: Arc::new(Semaphore::new(threads * 2)),
             began: chrono::Utc::now(),
             device: options.device,
+            devices,
             settings,
         };
         Ok(Engine { shared: Arc::new(shared) })
@@ -205,6 +214,12 @@ impl Engine {
     /// Where queries run.
     pub fn device(&self) -> &DeviceChoice {
         &self.shared.device
+    }
+
+    /// Kernels that were compiled so far, and how long that took.
+    pub fn compiled(&self) -> (u64, std::time::Duration) {
+        let statistics = self.shared.devices.kernels.statistics();
+        (statistics.compiled, statistics.compile_time)
     }
 
     /// Cancels what runs.

@@ -202,6 +202,19 @@ pub struct Error {
 }
 
 impl Error {
+    /// What a row raised on a device, in PostgreSQL's words.
+    pub fn fault(fault: warpwise_gpu::program::Fault) -> Self {
+        use warpwise_gpu::program::Fault as F;
+        let condition = match fault {
+            F::SmallintRange | F::IntegerRange | F::BigintRange | F::NumericRange | F::FloatOverflow | F::FloatUnderflow => {
+                Condition::NumericValueOutOfRange
+            }
+            F::DivisionByZero => return Self::division_by_zero(),
+            F::DateRange | F::TimestampRange => Condition::DatetimeFieldOverflow,
+        };
+        Self::new(condition, fault.message())
+    }
+
     /// An error of `condition` that says `message`.
     pub fn new(condition: Condition, message: impl Into<String>) -> Self {
         Self { condition, message: message.into(), detail: None, hint: None, position: None, context: None }

@@ -11,18 +11,21 @@
 
 pub mod cache;
 mod choice;
+pub mod codegen;
 pub mod column;
 mod device;
 mod error;
 pub mod interpret;
 pub mod memory;
 pub mod program;
+#[doc(hidden)]
+pub mod testing;
 pub mod types;
 
 pub use choice::DeviceChoice;
 pub use device::{
     Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Execution, Kernel, Kind, Memory, Nvrtc, Run, Traffic,
-    gibibytes,
+    gibibytes, nvidia,
 };
 pub use error::{Error, Result};
 pub use interpret::Interpreter;

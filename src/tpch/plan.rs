@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub struct Operators {
     /// DataFusion's operators in the plan, each once, by name.
     pub host: Vec<String>,
+    /// Whether a device ran any part of it.
+    pub on_device: bool,
     /// The most rows that any of them gave, where the plan was run: a plan prints large numbers with three digits.
     pub host_rows: Option<u64>,
 }
@@ -14,16 +16,26 @@ pub struct Operators {
 /// Reads the lines of a plan.
 pub fn operators<'a>(lines: impl Iterator<Item = &'a str>) -> Operators {
     let mut host = BTreeSet::new();
-    let mut host_rows = None;
+    let (mut host_rows, mut on_device, mut root) = (None, false, true);
     for line in lines {
         let name: String = line.trim_start().chars().take_while(char::is_ascii_alphanumeric).collect();
         if !name.ends_with("Exec") {
             continue;
         }
+        if name == "DeviceExec" && !line.contains("device=datafusion") {
+            on_device = true;
+            if !root {
+                // DataFusion's operator above takes these rows.
+                host_rows = host_rows.max(output_rows(line));
+            }
+            root = false;
+            continue;
+        }
+        root = false;
         host_rows = host_rows.max(output_rows(line));
         host.insert(name);
     }
-    Operators { host: host.into_iter().collect(), host_rows }
+    Operators { host: host.into_iter().collect(), on_device, host_rows }
 }
 
 /// `output_rows=6.00 M` among a line's metrics.

@@ -16,6 +16,10 @@ pub struct Times {
     pub plan: Duration,
     /// How many rows there were.
     pub rows: usize,
+    /// Kernels that were compiled for it.
+    pub compiled: u64,
+    /// How long that took.
+    pub compile: Duration,
 }
 
 /// All runs of one query.
@@ -63,7 +67,14 @@ impl Record {
         line
     }
 
-    /// One object. `compile_ms` and `compiled` are of code for a device, and none is made in this release.
+    /// Whether a device did all that takes more rows than the result has.
+    fn offloaded(&self) -> bool {
+        let rows = self.runs.first().map_or(0, |run| run.rows) as u64;
+        self.operators.on_device && self.operators.host_rows.is_none_or(|host| host <= rows)
+    }
+
+    /// One object. `compile_ms` is of the first run, and so is `compiled` where there is one run alone; of several, it counts
+    /// what the runs after the first compiled: 0 where code serves all parameters.
     pub fn object(&self) -> Value {
         let first = self.runs.first().copied().unwrap_or_default();
         let hot: Vec<f64> = self.runs.iter().skip(1).map(|run| milliseconds(run.total)).collect();
@@ -72,13 +83,17 @@ impl Record {
             "cold_ms": milliseconds(first.total),
             "hot_ms": hot,
             "plan_ms": milliseconds(first.plan),
-            "compile_ms": 0.0,
-            "compiled": 0,
+            "compile_ms": milliseconds(first.compile),
+            "compiled": match self.runs.as_slice() {
+                [] => 0,
+                [only] => only.compiled,
+                [_, hot @ ..] => hot.iter().map(|run| run.compiled).sum(),
+            },
             "rows": first.rows,
             "device": self.device,
-            "offloaded": false,
+            "offloaded": self.offloaded(),
             "host_rows": self.operators.host_rows,
-            "left_to_datafusion": if self.operators.host.is_empty() { vec!["all".to_owned()] } else { self.operators.host.clone() },
+            "left_to_datafusion": if self.operators == Operators::default() { vec!["all".to_owned()] } else { self.operators.host.clone() },
             "verified": self.verdict.as_ref().map(Verdict::holds),
         })
     }
@@ -90,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_object_has_its_keys() {
-        let run = |ms| Times { total: Duration::from_millis(ms), plan: Duration::from_micros(1500), rows: 4 };
+        let run = |ms| Times { total: Duration::from_millis(ms), plan: Duration::from_micros(1500), rows: 4, ..Times::default() };
         let record =
             Record { name: "q1".to_owned(), runs: vec![run(20), run(9), run(7)], device: "off".to_owned(), ..Record::default() };
         let object = record.object();

@@ -169,6 +169,7 @@ fn once(session: &mut Local, query: &Query) -> Result<Answer, Error> {
     let runtime = session.runtime();
     session.session.begin_statement();
     let work = async {
+        let before = session.compiled();
         let began = Instant::now();
         let statement = session.session.parse(&query.text)?.into_iter().next();
         let statement = statement.ok_or_else(|| Error::syntax("there is no statement"))?;
@@ -182,7 +183,15 @@ fn once(session: &mut Local, query: &Query) -> Result<Answer, Error> {
         while let Some(batch) = rows.next().await? {
             batches.push(batch);
         }
-        let times = Times { total: began.elapsed(), plan: planned, rows: batches.iter().map(RecordBatch::num_rows).sum() };
+        let total = began.elapsed();
+        let after = session.compiled();
+        let times = Times {
+            total,
+            plan: planned,
+            rows: batches.iter().map(RecordBatch::num_rows).sum(),
+            compiled: after.0 - before.0,
+            compile: after.1.saturating_sub(before.1),
+        };
         drop(rows);
         session.session.sync().await?;
         Ok(Answer { columns, batches, times })

@@ -10,19 +10,26 @@ use arrow::datatypes::DataType;
 #[derive(Debug)]
 pub struct Words {
     values: StringArray,
+    /// The column's dictionary, where these are one's strings: it keeps their ranks from query to query.
+    dictionary: Option<warpwise_gpu::column::Words>,
     sorted: OnceLock<Sorted>,
 }
 
 #[derive(Debug)]
 struct Sorted {
-    ranks: Vec<u32>,
+    ranks: Arc<[u32]>,
     values: Arc<Words>,
 }
 
 impl Words {
     /// The strings of codes 0, 1, 2 …; none is NULL.
     pub fn new(values: StringArray) -> Arc<Self> {
-        Arc::new(Self { values, sorted: OnceLock::new() })
+        Arc::new(Self { values, dictionary: None, sorted: OnceLock::new() })
+    }
+
+    /// The strings of a column's dictionary.
+    pub fn of_column(dictionary: &warpwise_gpu::column::Words) -> Arc<Self> {
+        Arc::new(Self { values: dictionary.values(), dictionary: Some(dictionary.clone()), sorted: OnceLock::new() })
     }
 
     /// One string, of code 0.
@@ -65,12 +72,18 @@ impl Words {
 
     fn sorted(&self) -> &Sorted {
         self.sorted.get_or_init(|| {
-            let mut order: Vec<u32> = (0..self.len() as u32).collect();
-            order.sort_unstable_by_key(|code| self.values.value(*code as usize));
-            let mut ranks = vec![0; order.len()];
-            for (rank, code) in order.iter().enumerate() {
-                ranks[*code as usize] = rank as u32;
-            }
+            let (order, ranks) = match &self.dictionary {
+                Some(dictionary) => (dictionary.order(), dictionary.ranks()),
+                None => {
+                    let mut order: Vec<u32> = (0..self.len() as u32).collect();
+                    order.sort_unstable_by_key(|code| self.values.value(*code as usize));
+                    let mut ranks = vec![0; order.len()];
+                    for (rank, code) in order.iter().enumerate() {
+                        ranks[*code as usize] = rank as u32;
+                    }
+                    (order.into(), ranks.into())
+                }
+            };
             let values = order.iter().map(|code| self.values.value(*code as usize)).collect::<Vec<_>>();
             Sorted { ranks, values: Words::new(StringArray::from(values)) }
         })

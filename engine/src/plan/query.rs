@@ -16,6 +16,8 @@ use super::context::Context;
 use super::failure::translate;
 use super::parameter::{self, Slots};
 use crate::error::{Condition, Error, Result};
+use crate::exec::devices;
+use crate::offload::Refusal;
 use crate::session::rows::Column;
 use crate::session::transaction::Snapshot;
 use crate::sql::{dialect, label};
@@ -104,6 +106,21 @@ impl Planning {
             let physical = reset_plan_states(ready.physical).map_err(translate)?;
             return Ok(Ready { physical, slots: ready.slots, reusable: true });
         }
+        self.instantiate_anew(plan, values).await
+    }
+
+    /// From now on planning notes what devices refuse.
+    pub fn note_refusals(&mut self) -> Arc<parking_lot::Mutex<Vec<Refusal>>> {
+        let told: Arc<parking_lot::Mutex<Vec<Refusal>>> = Arc::default();
+        let options = Arc::make_mut(&mut self.state).config_mut().options_mut();
+        let mut session = options.extensions.get::<devices::Session>().cloned().unwrap_or_default();
+        session.refusals = Some(Arc::clone(&told));
+        options.extensions.insert(session);
+        told
+    }
+
+    /// The same without taking one that is at rest.
+    pub async fn instantiate_anew(&self, plan: &QueryPlan, values: Vec<ScalarValue>) -> Result<Ready> {
         let kept = plan.optimized.lock().clone();
         let optimized = match kept {
             Some(optimized) => optimized,

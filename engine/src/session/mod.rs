@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{Database, Name, Relation, State};
 use crate::engine::Engine;
 use crate::error::{Condition, Error, Result};
+use crate::exec::devices;
 use crate::plan::query::Planning;
 use crate::settings::{Scope, Settings};
 use crate::sql::cursor::Cursor;
@@ -86,6 +87,7 @@ pub struct Session {
     pub(crate) pending_settings: Arc<Mutex<Vec<(String, String, bool)>>>,
     state: Arc<SessionState>,
     state_zone: String,
+    state_device: String,
     notices: Vec<Notice>,
     told: BTreeMap<String, String>,
     cancel: CancelHandle,
@@ -141,6 +143,7 @@ impl Session {
             pending_settings: Arc::default(),
             state: Arc::new(shared.template.clone()),
             state_zone: "UTC".to_owned(),
+            state_device: String::new(),
             notices: Vec::new(),
             limit: Limit::new(cancel.token(), 0),
             cancel,
@@ -434,6 +437,13 @@ impl Session {
             let state = Arc::make_mut(&mut self.state);
             state.config_mut().options_mut().execution.time_zone = Some(zone.clone());
             self.state_zone = zone;
+        }
+        let device = self.settings.get("warpwise.device").unwrap_or_default();
+        if device != self.state_device {
+            let state = Arc::make_mut(&mut self.state);
+            let choice = device.parse().unwrap_or_default();
+            state.config_mut().options_mut().extensions.insert(devices::Session { device: choice, refusals: None });
+            self.state_device = device;
         }
     }
 

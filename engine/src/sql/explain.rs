@@ -10,8 +10,9 @@ use futures::StreamExt;
 use sqlparser::ast::{self, AnalyzeFormat, AnalyzeFormatKind, Expr, UtilityOption};
 
 use crate::error::{Condition, Error, Result};
+use crate::exec::devices::Session;
+use crate::exec::explain;
 use crate::plan::failure::translate;
-use crate::session::Session;
 use crate::session::execute::{Body, Outcome, Prepared, lines};
 use crate::session::rows::Rows;
 
@@ -21,6 +22,7 @@ pub struct Request {
     analyze: bool,
     verbose: bool,
     timing: bool,
+    codegen: bool,
 }
 
 fn flag(option: &UtilityOption) -> Result<bool> {
@@ -51,7 +53,7 @@ impl Request {
         format: Option<&AnalyzeFormatKind>,
         options: Option<&[UtilityOption]>,
     ) -> Result<Self> {
-        let mut request = Self { analyze, verbose, timing: true };
+        let mut request = Self { analyze, verbose, timing: true, codegen: false };
         match format {
             None | Some(AnalyzeFormatKind::Keyword(AnalyzeFormat::TEXT) | AnalyzeFormatKind::Assignment(AnalyzeFormat::TEXT)) => {
             }
@@ -61,6 +63,7 @@ impl Request {
             match option.name.value.to_lowercase().as_str() {
                 "analyze" => request.analyze = flag(option)?,
                 "verbose" => request.verbose = flag(option)?,
+                "codegen" => request.codegen = flag(option)?,
                 "timing" => request.timing = flag(option)?,
                 "costs" | "buffers" | "settings" | "summary" | "wal" => {
                     flag(option)?;
@@ -76,7 +79,7 @@ impl Request {
     }
 }
 
-impl Session {
+impl crate::session::Session {
     pub(crate) async fn explain(
         &mut self,
         prepared: &Prepared,
@@ -107,16 +110,24 @@ impl Session {
         if request.analyze && !matches!(inner, ast::Statement::Query(_)) {
             return Err(Error::unsupported("EXPLAIN ANALYZE of a statement that writes is not supported"));
         }
-        let planning = self.planning();
+        let mut planning = self.planning();
+        let told = planning.note_refusals();
         let analyze = request.analyze;
         let request = *request;
         let work = async move {
             let began = Instant::now();
-            let ready = planning.instantiate(&plan, values).await?;
+            let ready = planning.instantiate_anew(&plan, values).await?;
             let planned = began.elapsed();
             let mut text: Vec<String> = Vec::new();
+            let session = planning.state.config_options().extensions.get::<Session>().cloned().unwrap_or_default();
+            let left = explain::refusals(&session.device.to_string(), &told.lock());
             if !analyze {
-                text.extend(displayable(ready.physical.as_ref()).indent(request.verbose).to_string().lines().map(str::to_owned));
+                let shown = displayable(ready.physical.as_ref()).indent(request.verbose).to_string();
+                text.extend(explain::with_operators(&ready.physical, shown.lines().map(str::to_owned)));
+                text.extend(left);
+                if request.codegen {
+                    text.extend(explain::programs(&ready.physical));
+                }
                 return Ok::<_, Error>(text);
             }
             let began = Instant::now();
@@ -127,7 +138,11 @@ impl Session {
             }
             let ran = began.elapsed();
             let shown = DisplayableExecutionPlan::with_metrics(ready.physical.as_ref()).indent(request.verbose).to_string();
-            text.extend(shown.lines().map(str::to_owned));
+            text.extend(explain::with_operators(&ready.physical, shown.lines().map(str::to_owned)));
+            text.extend(left);
+            if request.codegen {
+                text.extend(explain::programs(&ready.physical));
+            }
             text.push(format!("Rows: {rows}"));
             text.push(format!("Planning Time: {:.3} ms", planned.as_secs_f64() * 1e3));
             text.push(format!("Execution Time: {:.3} ms", ran.as_secs_f64() * 1e3));

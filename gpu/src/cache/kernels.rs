@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -46,6 +47,8 @@ pub struct KernelStatistics {
     pub hits: u64,
     /// Requests that compiled.
     pub compiled: u64,
+    /// How long that took, all together.
+    pub compile_time: Duration,
     /// Compilations that failed; they are tried again when next asked for.
     pub failed: u64,
     /// Kernels let go for others.
@@ -145,6 +148,7 @@ impl Drop for Claim<'_> {
                     state.evict();
                 }
                 state.tick += 1;
+                state.statistics.compile_time += kernel.compile_time();
                 let slot = Slot::Ready(kernel, state.tick);
                 state.devices.entry(self.name.to_owned()).or_default().insert(Arc::clone(self.key), slot);
                 state.ready += 1;

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use cpu::Cpu;
-pub use cuda::{CudaDevice, Nvrtc};
+pub use cuda::{CudaDevice, Nvrtc, nvidia};
 pub use run::{Cancel, Counters, Execution, Kernel, Run};
 
 use crate::error::{Error, Result};

@@ -26,6 +26,7 @@ use std::sync::Arc;
 pub use device::Interpreter;
 use expr::{Row, Stop};
 use sink::State;
+pub(crate) use value::write;
 pub use value::{Value, compare, read_column, read_table, write_column, write_column_over, zero};
 
 use crate::column::{Chunk, Output};

@@ -46,6 +46,7 @@ pub mod builder;
 mod compact;
 pub mod expr;
 pub mod fault;
+pub mod prune;
 pub mod scalar;
 pub mod sink;
 pub mod stage;

@@ -12,19 +12,32 @@ use std::time::Instant;
 
 use cudarc::driver::{CudaContext, DriverError, result, sys};
 
-use super::CudaDevice;
+use super::{CudaDevice, device_memory};
 use crate::device::Memory;
 use crate::error::{Error, Result};
 
 /// Runs what calls the driver.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: opening a library runs its initializers; this is the system's own CUDA driver, made for that.
     let opens = catch_unwind(|| unsafe { sys::is_culib_present() });
     if !opens.unwrap_or(false) {
         return Err(Error::Absent("no NVIDIA driver was found (libcuda does not open)".to_owned()));
     }
+    caught(work)
+}
+
+/// Runs what calls the driver once it is known to open. What an old driver lacks is an error.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = quietly(|| catch_unwind(AssertUnwindSafe(work)));
-    outcome.unwrap_or_else(|_| Err(Error::Failed("the NVIDIA driver is too old: it lacks a function of CUDA 12.6".to_owned())))
+    outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or_default();
+        // cudarc: `Missing symbol ‹name›: ‹what the loader says›`.
+        Err(Error::Failed(match text.strip_prefix("Missing symbol ").and_then(|rest| rest.split(':').next()) {
+            Some(name) => format!("the NVIDIA driver is too old: it lacks {name}"),
+            None => format!("calling the NVIDIA driver failed: {text}"),
+        }))
+    })
 }
 
 thread_local! {
@@ -32,7 +45,7 @@ thread_local! {
 }
 
 /// Runs `work`, of whose panics this thread prints nothing: they are expected, and answered for.
-fn quietly<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = take_hook();
@@ -42,13 +55,14 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
             }
         }));
     });
-    QUIET.set(true);
+    let before = QUIET.replace(true);
     let value = work();
-    QUIET.set(false);
+    QUIET.set(before);
     value
 }
 
-fn failed(error: DriverError) -> Error {
+/// The driver's error, in its words.
+pub(super) fn failed(error: DriverError) -> Error {
     let text = error.error_string().map_or_else(|_| error.to_string(), |text| text.to_string_lossy().into_owned());
     if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
         return Error::OutOfMemory(format!("the NVIDIA driver says: {text}"));
@@ -110,7 +124,8 @@ pub(super) fn memory(ordinal: usize) -> Result<Memory> {
     guarded(|| {
         let context = CudaContext::new(ordinal).map_err(failed)?;
         let (free, total) = context.mem_get_info().map_err(failed)?;
-        Ok(Memory { total: total as u64, free: free as u64 })
+        let kept = device_memory::kept(context.cu_device());
+        Ok(Memory { total: total as u64, free: (free as u64 + kept).min(total as u64) })
     })
 }
 

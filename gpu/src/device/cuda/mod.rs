@@ -1,10 +1,19 @@
 //! NVIDIA GPUs, through a driver that is opened at run time: one binary starts everywhere.
 //!
-//! Everything that touches the driver stands in `driver.rs`, behind one gate.
+//! Everything that touches the driver goes through the gate in `driver.rs`. Reading order: `interface` (what the
+//! host code asks of a driver), `nvidia` (NVIDIA's answers), and under it `context`, `device_memory`, `staging`,
+//! `stream`; `nvrtc` compiles, `cubin` reads what it made, `disk_cache` keeps it.
 
+mod context;
+mod cubin;
+mod device_memory;
+mod disk_cache;
 mod driver;
 pub mod interface;
+pub mod nvidia;
 mod nvrtc;
+mod staging;
+mod stream;
 
 pub use nvrtc::Nvrtc;
 

@@ -1,0 +1,231 @@
+//! The one node of a plan that runs on a device: a scan and the stages over it.
+//!
+//! A device that fails costs time, not the answer: the next rung of the ladder runs the same chain, and the last is
+//! DataFusion with the subtree that the node stands for. An error that a row raised is the user's on every rung.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
+use futures::{StreamExt, TryStreamExt, stream};
+use parking_lot::Mutex;
+use warpwise_gpu::{Cancel, Error as DeviceError};
+
+use super::devices::{Devices, Session};
+use super::report::Report;
+use super::run::run;
+use crate::error::Error;
+use crate::function::error::wrap;
+use crate::offload::plan::Chain;
+
+/// Rows that go on at once.
+const BATCH: usize = 8192;
+
+/// A scan and the stages over it, on a device.
+pub struct DeviceExec {
+    chain: Arc<Chain>,
+    /// The subtree that this stands for, as it was before DataFusion distributed it.
+    fallback: Arc<dyn ExecutionPlan>,
+    devices: Arc<Devices>,
+    session: Session,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+    report: Arc<Mutex<Option<Report>>>,
+}
+
+impl DeviceExec {
+    /// Stands for `fallback`.
+    pub fn new(chain: Chain, fallback: Arc<dyn ExecutionPlan>, devices: Arc<Devices>, session: Session) -> Self {
+        let equivalence = EquivalenceProperties::new(fallback.schema());
+        let partitioning = Partitioning::UnknownPartitioning(1);
+        let properties = PlanProperties::new(equivalence, partitioning, EmissionType::Final, Boundedness::Bounded);
+        Self {
+            chain: Arc::new(chain),
+            fallback,
+            devices,
+            session: Session { refusals: None, ..session },
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+            report: Arc::default(),
+        }
+    }
+
+    /// What it runs.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The name of the device that it runs on first.
+    pub fn device(&self) -> String {
+        self.devices.rungs(&self.session.device).first().map_or_else(|| "off".to_owned(), |device| device.name())
+    }
+
+    /// What the last run took.
+    pub fn report(&self) -> Option<Report> {
+        self.report.lock().clone()
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> &Arc<Devices> {
+        &self.devices
+    }
+
+    fn renewed(&self) -> Self {
+        Self {
+            chain: Arc::clone(&self.chain),
+            fallback: Arc::clone(&self.fallback),
+            devices: Arc::clone(&self.devices),
+            session: self.session.clone(),
+            properties: Arc::clone(&self.properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+            report: Arc::default(),
+        }
+    }
+
+    /// The subtree, ready for DataFusion alone.
+    fn distributed(&self, context: &TaskContext) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut plan = Arc::clone(&self.fallback);
+        let options = context.session_config().options();
+        for rule in self.devices.rules_behind.get().into_iter().flatten() {
+            plan = rule.optimize(plan, options)?;
+        }
+        Ok(plan)
+    }
+}
+
+impl fmt::Debug for DeviceExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceExec").field("chain", &self.chain.operators).finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for DeviceExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report.lock();
+        let device = match report.as_ref() {
+            Some(report) if report.device.is_empty() => "datafusion".to_owned(),
+            Some(report) => report.device.clone(),
+            None => self.device(),
+        };
+        write!(f, "DeviceExec: device={device}")?;
+        for (failed, why) in report.iter().flat_map(|report| &report.failures) {
+            write!(f, ", not {failed}: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for DeviceExec {
+    fn name(&self) -> &'static str {
+        "DeviceExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(self.renewed()))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let schema: SchemaRef = self.schema();
+        let node = Arc::new(DeviceExec { metrics: self.metrics.clone(), report: Arc::clone(&self.report), ..self.renewed() });
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let rows = stream::once(climb(node, context, metrics)).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+/// Stops a run when the stream that waits for it goes away.
+struct StopOnDrop(Cancel);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Runs the chain on the first device that does it, else in DataFusion.
+async fn climb(
+    node: Arc<DeviceExec>,
+    context: Arc<TaskContext>,
+    metrics: BaselineMetrics,
+) -> Result<SendableRecordBatchStream> {
+    let mut failures: Vec<(String, String)> = Vec::new();
+    for device in node.devices.rungs(&node.session.device) {
+        let name = device.name();
+        let cancel = Cancel::default();
+        let _stop = StopOnDrop(cancel.clone());
+        let at_work = Arc::clone(&node);
+        let timer = metrics.elapsed_compute().timer();
+        let work = move || {
+            let mut report = Report::default();
+            let schema = at_work.schema();
+            let outcome = run(&at_work.chain, &at_work.devices, &device, &cancel, &schema, &mut report);
+            (outcome, report)
+        };
+        let joined = tokio::task::spawn_blocking(work).await;
+        timer.done();
+        let why = match joined {
+            Ok((Ok(batch), mut report)) => {
+                report.device = name;
+                report.failures = failures;
+                *node.report.lock() = Some(report);
+                metrics.record_output(batch.num_rows());
+                let schema = batch.schema();
+                let parts = (0..batch.num_rows().div_ceil(BATCH)).map(move |part| {
+                    let from = part * BATCH;
+                    Ok(batch.slice(from, BATCH.min(batch.num_rows() - from)))
+                });
+                return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(parts))));
+            }
+            Ok((Err(DeviceError::Fault(fault)), _)) => return Err(wrap(Error::fault(fault))),
+            Ok((Err(DeviceError::Cancelled), _)) => {
+                return Err(DataFusionError::Execution("the query was cancelled".to_owned()));
+            }
+            Ok((Err(error), _)) => error.to_string(),
+            Err(panicked) => {
+                tracing::error!("a run on {name} panicked: {panicked}");
+                "it failed inside".to_owned()
+            }
+        };
+        tracing::info!("{name} did not run a part of a query: {why}");
+        let unsupported = failures.iter().any(|(_, known)| *known == why);
+        if !unsupported {
+            failures.push((name, why));
+        }
+    }
+    *node.report.lock() = Some(Report { failures, ..Report::default() });
+    let plan = node.distributed(&context)?;
+    let rows = execute_stream(plan, context)?;
+    let counted = rows.inspect_ok(move |batch| metrics.record_output(batch.num_rows()));
+    Ok(Box::pin(RecordBatchStreamAdapter::new(node.schema(), counted.boxed())))
+}

@@ -1,0 +1,35 @@
+//! What a run took, for EXPLAIN ANALYZE and for records.
+
+use std::time::Duration;
+
+use warpwise_gpu::Counters;
+
+/// What one stage took.
+#[derive(Debug, Clone, Default)]
+pub struct StageReport {
+    /// Rows that it left.
+    pub rows: u64,
+    /// What the device counted.
+    pub counters: Counters,
+    /// How long compiling took; zero where the code was there.
+    pub compile: Duration,
+    /// Whether it was compiled for this run.
+    pub compiled: bool,
+    /// Chunks left out because no row of theirs can match.
+    pub skipped: usize,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The device that gave the answer; empty where DataFusion did.
+    pub device: String,
+    /// Bytes that were encoded because the columns were not there.
+    pub loaded: u64,
+    /// How long the columns were waited for.
+    pub load: Duration,
+    /// The stages in order.
+    pub stages: Vec<StageReport>,
+    /// Devices that did not do it, and why.
+    pub failures: Vec<(String, String)>,
+}

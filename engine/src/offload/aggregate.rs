@@ -1,0 +1,272 @@
+//! AggregateExec: groups and what is kept of them.
+//!
+//! # Adding an aggregate
+//!
+//! An arm in [`Lowering::aggregate`] by the function's name in plans.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use warpwise_gpu::program::sink::DENSE_LIMIT;
+use warpwise_gpu::program::{Aggregate, AggregateOp, Domain, ExprId, Fault, Key, Sink, Strategy, Type};
+
+use super::expr::constant;
+use super::lower::{Knowledge, Made, Shape};
+use super::plan::{Chain, End};
+use super::refusal::Refusal;
+use super::scope::{Lowering, Scope};
+use super::value::{Kind, Value};
+
+/// The most values that DISTINCT keeps a bit of.
+const DISTINCT: u64 = 1 << 16;
+/// The most bits of DISTINCT over all dense groups.
+const DISTINCT_BITS: u64 = 1 << 24;
+/// The most bits of DISTINCT of a hashed group.
+const DISTINCT_HASHED: u64 = 1 << 10;
+/// A dense group that is this small is dense whatever the number of rows.
+const SMALL: u64 = 1 << 12;
+
+/// What an aggregate runs over.
+pub fn input(aggregate: &AggregateExec) -> &Arc<dyn ExecutionPlan> {
+    match (aggregate.mode(), aggregate.input().downcast_ref::<AggregateExec>()) {
+        (AggregateMode::Final | AggregateMode::FinalPartitioned, Some(partial)) if *partial.mode() == AggregateMode::Partial => {
+            partial.input()
+        }
+        _ => aggregate.input(),
+    }
+}
+
+/// The chain with this aggregate behind it; Partial and Final above one another are one.
+pub fn aggregate(aggregate: &AggregateExec, mut chain: Chain) -> Result<Chain, Refusal> {
+    let described = |a: &AggregateExec| {
+        let keys = a.group_expr().expr().iter().map(|(e, _)| e.to_string()).collect::<Vec<_>>().join(", ");
+        let made = a.aggr_expr().iter().map(|a| a.human_display().unwrap_or(a.name()).to_owned()).collect::<Vec<_>>().join(", ");
+        if keys.is_empty() { made } else { format!("{made} by {keys}") }
+    };
+    let below = aggregate.input().downcast_ref::<AggregateExec>();
+    let (of, partial) = match (aggregate.mode(), below) {
+        (AggregateMode::Final | AggregateMode::FinalPartitioned, Some(below)) if *below.mode() == AggregateMode::Partial => {
+            (below, false)
+        }
+        (AggregateMode::Single | AggregateMode::SinglePartitioned, _) => (aggregate, false),
+        (AggregateMode::Partial, _) => (aggregate, true),
+        (mode, _) => return Err(Refusal::new(format!("aggregate {}", described(aggregate)), format!("a lone step {mode:?} runs in DataFusion"))),
+    };
+    let what = || format!("aggregate {}", described(of));
+    if of.group_expr().has_grouping_set() {
+        return Err(Refusal::new(what(), "GROUPING SETS, ROLLUP and CUBE have no device form"));
+    }
+    if aggregate.limit_options().is_some() {
+        return Err(Refusal::new(what(), "an aggregate with a limit runs in DataFusion"));
+    }
+    let keys = of.group_expr().expr().iter().map(|(e, _)| Arc::clone(e)).collect();
+    let aggregates = of.aggr_expr().iter().cloned().zip(of.filter_expr().iter().cloned()).collect();
+    let detail = described(of);
+    let stage = chain.open();
+    stage.end = End::Group { keys, aggregates, partial };
+    stage.output = aggregate.schema();
+    chain.note("Aggregate", detail);
+    Ok(chain)
+}
+
+/// A group sink in the making.
+struct Sinking {
+    groups: u64,
+    hashed: bool,
+    rows: u64,
+    knowledge: Knowledge,
+    keys: usize,
+    aggregates: Vec<Aggregate>,
+}
+
+impl Sinking {
+    /// The output column of an aggregate; equal ones are kept once.
+    fn place(&mut self, aggregate: Aggregate) -> usize {
+        let known = self.aggregates.iter().position(|a| *a == aggregate);
+        self.keys
+            + known.unwrap_or_else(|| {
+                self.aggregates.push(aggregate);
+                self.aggregates.len() - 1
+            })
+    }
+}
+
+impl Lowering<'_> {
+    /// The sink of an aggregate.
+    pub fn group(
+        &mut self,
+        keys: &[Arc<dyn PhysicalExpr>],
+        aggregates: &[(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)],
+        scope: &Rc<Scope>,
+        rows: u64,
+        knowledge: Knowledge,
+    ) -> Result<Shape, Refusal> {
+        let mut made = Vec::new();
+        let mut lowered = Vec::new();
+        let mut groups = Some(1u64);
+        for key in keys {
+            let value = self.expr(key, scope)?;
+            let domain = self.domain(&value);
+            let size = domain.map(|d| u64::from(d.size) + u64::from(self.b.ty(value.node).nullable));
+            groups = groups.zip(size).and_then(|(a, b)| a.checked_mul(b)).filter(|n| *n <= DENSE_LIMIT);
+            made.push(Made::Column { at: made.len(), kind: value.kind.clone() });
+            lowered.push(Key { expr: value.node, domain });
+        }
+        let dense = groups.filter(|n| *n <= SMALL.max(rows / 8));
+        let strategy = match (keys.is_empty(), dense) {
+            (true, _) => Strategy::Single,
+            (false, Some(_)) => Strategy::Dense,
+            (false, None) => Strategy::Hash,
+        };
+        if strategy == Strategy::Hash {
+            lowered.iter_mut().for_each(|key| key.domain = None);
+        }
+        let hashed = strategy == Strategy::Hash;
+        let mut sinking =
+            Sinking { groups: dense.unwrap_or(1), hashed, rows, knowledge, keys: keys.len(), aggregates: Vec::new() };
+        for (aggregate, filter) in aggregates {
+            let filter = filter.as_ref().map(|f| self.boolean(f, scope).map(|v| v.node)).transpose()?;
+            made.push(self.aggregate(aggregate, filter, scope, &mut sinking)?);
+        }
+        let sink = Sink::Group { keys: lowered, aggregates: sinking.aggregates, strategy };
+        Ok(Shape { sink, made })
+    }
+
+    /// What the values of a key lie in, where that is few enough.
+    fn domain(&self, value: &Value) -> Option<Domain> {
+        let (low, high) = match &value.kind {
+            Kind::Text(words) => (0, words.len().max(1) as i128 - 1),
+            Kind::Boolean => (0, 1),
+            Kind::Integer | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } => self.b.bounds(value.node)?,
+            Kind::Float => return None,
+        };
+        let size = high.checked_sub(low)?.checked_add(1).filter(|size| (1..=i128::from(DENSE_LIMIT)).contains(size))?;
+        Some(Domain { low: i64::try_from(low).ok()?, size: size as u32 })
+    }
+
+    fn aggregate(
+        &mut self,
+        aggregate: &AggregateFunctionExpr,
+        filter: Option<ExprId>,
+        scope: &Rc<Scope>,
+        sinking: &mut Sinking,
+    ) -> Result<Made, Refusal> {
+        let name = aggregate.fun().name().to_owned();
+        let shown = aggregate.human_display().unwrap_or(aggregate.name()).to_owned();
+        let refused = |missing: String| Refusal::new(&shown, missing);
+        if !aggregate.order_bys().is_empty() {
+            return Err(refused(format!("{name} with ORDER BY has no device form")));
+        }
+        let arguments = aggregate.expressions();
+        if name == "count" && !aggregate.is_distinct() {
+            let inputs = arguments.iter().filter(|a| !matches!(constant(a), Ok(Some(value)) if !value.is_null()));
+            let inputs: Vec<_> = inputs.collect();
+            let input = match inputs.as_slice() {
+                [] => None,
+                [only] => {
+                    let value = self.expr(only, scope)?;
+                    let plain = only.downcast_ref::<Column>().is_some() && !self.b.ty(value.node).nullable;
+                    (!plain).then_some(value.node)
+                }
+                _ => return Err(refused("count of several arguments has no device form".to_owned())),
+            };
+            let at = sinking.place(Aggregate { op: AggregateOp::Count, input, filter });
+            return Ok(Made::Column { at, kind: Kind::Integer });
+        }
+        let [argument] = arguments.as_slice() else {
+            return Err(refused(format!("function {name} has no device form")));
+        };
+        let supported = matches!(name.as_str(), "sum" | "min" | "max" | "avg" | "count");
+        if !supported {
+            return Err(refused(format!("function {name} has no device form")));
+        }
+        let value = self.expr(argument, scope)?;
+        let data_type = aggregate.field().data_type().clone();
+        let distinct = aggregate.is_distinct() && !matches!(name.as_str(), "min" | "max");
+        match name.as_str() {
+            "count" | "sum" if distinct => {
+                let domain = self.distinct(&value, sinking).map_err(|why| refused(format!("{name}(DISTINCT …) {why}")))?;
+                let (op, kind) = match (name.as_str(), &value.kind) {
+                    ("count", _) => (AggregateOp::CountDistinct(domain), Kind::Integer),
+                    (_, Kind::Integer | Kind::Decimal { .. }) => (AggregateOp::SumDistinct(domain), value.kind.clone()),
+                    (_, kind) => return Err(refused(format!("sum(DISTINCT …) of {} has no device form", kind.name()))),
+                };
+                let at = sinking.place(Aggregate { op, input: Some(value.node), filter });
+                Ok(Made::Column { at, kind })
+            }
+            "sum" => {
+                let op = self.sum(&value, &data_type, sinking).ok_or_else(|| {
+                    refused(format!("sum of {} as {data_type} has no device form", value.kind.name()))
+                })?;
+                let input = match (op, &value.kind) {
+                    (AggregateOp::Sum { ty, .. }, kind) if kind.is_exact() && self.b.ty(value.node).ty > ty => {
+                        self.b.cast(value.node, ty, None)
+                    }
+                    _ => value.node,
+                };
+                let at = sinking.place(Aggregate { op, input: Some(input), filter });
+                Ok(Made::Column { at, kind: value.kind })
+            }
+            "avg" if !aggregate.is_distinct() && matches!(value.kind, Kind::Float) && data_type == DataType::Float64 => {
+                let sum = AggregateOp::Sum { ty: Type::F64, fault: None };
+                let sum = sinking.place(Aggregate { op: sum, input: Some(value.node), filter });
+                let count = sinking.place(Aggregate { op: AggregateOp::Count, input: Some(value.node), filter });
+                Ok(Made::Average { sum, count })
+            }
+            "min" | "max" => {
+                let op = if name == "min" { AggregateOp::Min } else { AggregateOp::Max };
+                let (input, kind) = match &value.kind {
+                    Kind::Text(words) => (self.rank(value.node, words), Kind::Text(Arc::clone(words.in_order()))),
+                    kind => (value.node, kind.clone()),
+                };
+                let at = sinking.place(Aggregate { op, input: Some(input), filter });
+                Ok(Made::Column { at, kind })
+            }
+            _ => Err(refused(format!("{name} of {} has no device form", value.kind.name()))),
+        }
+    }
+
+    /// How a sum is kept.
+    fn sum(&self, value: &Value, data_type: &DataType, sinking: &Sinking) -> Option<AggregateOp> {
+        if matches!(value.kind, Kind::Float) {
+            return matches!(data_type, DataType::Float64 | DataType::Float32)
+                .then_some(AggregateOp::Sum { ty: Type::F64, fault: None });
+        }
+        if !matches!(value.kind, Kind::Integer | Kind::Decimal { .. }) {
+            return None;
+        }
+        let (low, high) = self.b.bounds(value.node)?;
+        let far = low.unsigned_abs().max(high.unsigned_abs());
+        let greatest = far.checked_mul(u128::from(sinking.rows.max(1)));
+        let narrow = greatest.is_some_and(|sum| sum <= i64::MAX as u128);
+        Some(match (narrow, data_type) {
+            (true, DataType::Int64 | DataType::Decimal128(..)) => AggregateOp::Sum { ty: Type::I64, fault: None },
+            (false, DataType::Int64) => AggregateOp::Sum { ty: Type::I64, fault: Some(Fault::BigintRange) },
+            (false, DataType::Decimal128(..)) => {
+                let proved = greatest.is_some_and(|sum| sum <= i128::MAX as u128);
+                AggregateOp::Sum { ty: Type::I128, fault: (!proved).then_some(Fault::NumericRange) }
+            }
+            (_, _) => return None,
+        })
+    }
+
+    /// The domain of what DISTINCT keeps bits of.
+    fn distinct(&self, value: &Value, sinking: &Sinking) -> Result<Domain, String> {
+        let few = self.domain(value).filter(|domain| {
+            let size = u64::from(domain.size);
+            size <= DISTINCT
+                && if sinking.hashed { size <= DISTINCT_HASHED } else { size.saturating_mul(sinking.groups) <= DISTINCT_BITS }
+        });
+        match (few, sinking.knowledge) {
+            (Some(domain), _) => Ok(domain),
+            (None, Knowledge::Types) => Ok(Domain { low: 0, size: 2 }),
+            (None, Knowledge::Data) => Err(format!("over so many values of {} has no device form", value.kind.name())),
+        }
+    }
+}

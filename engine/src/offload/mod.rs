@@ -1,0 +1,179 @@
+//! Offload: which parts of a plan a device runs, and why not the others.
+//!
+//! [`Offload`] is a thin rule among DataFusion's, placed just before `EnsureRequirements`: there a plan is only scans,
+//! filters, projections, joins, aggregates, sorts and limits, without repartitioning, and that rule then repairs
+//! distribution around us. [`offload`] replaces each largest subtree that a device can run by one [`DeviceExec`]; what it
+//! leaves, it leaves with a [`Refusal`].
+//!
+//! # Adding an operator
+//!
+//! A file of its name with a function from its DataFusion node and the chain below it to the chain with it, an arm in
+//! [`chain`], and whatever it needs of [`lower`].
+
+mod aggregate;
+mod arithmetic;
+mod case;
+mod cast;
+mod compare;
+pub mod expr;
+mod filter;
+mod function;
+pub mod lower;
+pub mod plan;
+mod project;
+mod refusal;
+mod scan;
+mod scope;
+mod tabulate;
+mod top_k;
+pub mod value;
+pub mod words;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
+use parking_lot::Mutex;
+
+pub use refusal::Refusal;
+
+use crate::exec::device_exec::DeviceExec;
+use crate::exec::devices::{Devices, Session};
+use crate::exec::table_scan::TableScanExec;
+use lower::{Knowledge, lower};
+use plan::Chain;
+
+/// The rule.
+#[derive(Debug)]
+pub struct Offload {
+    devices: Arc<Devices>,
+}
+
+impl Offload {
+    /// The rule for these devices.
+    pub fn new(devices: Arc<Devices>) -> Self {
+        Self { devices }
+    }
+}
+
+impl PhysicalOptimizerRule for Offload {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let session = config.extensions.get::<Session>().cloned().unwrap_or_default();
+        let rungs = self.devices.rungs(&session.device);
+        let plan = if rungs.is_empty() {
+            plan
+        } else {
+            let pass = Pass { devices: &self.devices, session: &session, refusals: Mutex::default() };
+            let plan = pass.offload(plan)?;
+            if let Some(told) = &session.refusals {
+                told.lock().extend(pass.refusals.into_inner());
+            }
+            plan
+        };
+        unwrap_scans(plan)
+    }
+
+    fn name(&self) -> &'static str {
+        "offload"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Puts DataFusion's own scans in the place of those that no device took.
+fn unwrap_scans(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(scan) = plan.downcast_ref::<TableScanExec>() {
+        return Ok(Arc::clone(scan.inner()));
+    }
+    with_children(plan, unwrap_scans)
+}
+
+fn with_children(
+    plan: Arc<dyn ExecutionPlan>,
+    each: impl Fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let children: Vec<_> = plan.children().into_iter().cloned().collect();
+    if children.is_empty() {
+        return Ok(plan);
+    }
+    let changed = children.iter().map(|child| each(Arc::clone(child))).collect::<Result<Vec<_>>>()?;
+    if children.iter().zip(&changed).all(|(a, b)| Arc::ptr_eq(a, b)) {
+        return Ok(plan);
+    }
+    plan.replace_children(changed, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}
+
+/// One pass over one plan.
+struct Pass<'a> {
+    devices: &'a Arc<Devices>,
+    session: &'a Session,
+    refusals: Mutex<Vec<Refusal>>,
+}
+
+impl Pass<'_> {
+    fn offload(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        match self.whole(&plan) {
+            Ok(Some(exec)) => Ok(exec),
+            Ok(None) => Ok(plan),
+            Err(refusal) => {
+                let mut refusals = self.refusals.lock();
+                if !refusals.contains(&refusal) {
+                    refusals.push(refusal);
+                }
+                drop(refusals);
+                with_children(plan, |child| self.offload(child))
+            }
+        }
+    }
+
+    /// One DeviceExec for a whole subtree; `None` where there is nothing to gain.
+    fn whole(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>, Refusal> {
+        if plan.downcast_ref::<TableScanExec>().is_some() || plan.children().is_empty() {
+            return Ok(None);
+        }
+        let chain = chain(plan)?;
+        if !chain.is_worth_it() {
+            return Ok(None);
+        }
+        self.devices.inputs.check(&chain)?;
+        let mut inputs = self.devices.inputs.expected(&chain);
+        let knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
+        let rows = self.devices.inputs.expected_rows(&chain);
+        for stage in &chain.stages {
+            let lowered = lower(stage, &inputs.0, rows, knowledge)?;
+            inputs.0 = lowered.as_inputs(stage);
+        }
+        let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
+        Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone()))))
+    }
+}
+
+/// The chain that a subtree is, if it is one.
+fn chain(plan: &Arc<dyn ExecutionPlan>) -> Result<Chain, Refusal> {
+    if let Some(node) = plan.downcast_ref::<TableScanExec>() {
+        return scan::scan(node);
+    }
+    if let Some(node) = plan.downcast_ref::<FilterExec>() {
+        return filter::filter(node, chain(node.input())?);
+    }
+    if let Some(node) = plan.downcast_ref::<ProjectionExec>() {
+        return project::project(node, chain(node.input())?);
+    }
+    if let Some(node) = plan.downcast_ref::<AggregateExec>() {
+        return aggregate::aggregate(node, chain(aggregate::input(node))?);
+    }
+    if let Some(node) = plan.downcast_ref::<SortExec>()
+        && node.fetch().is_some()
+    {
+        return top_k::top_k(node, chain(node.input())?);
+    }
+    Err(Refusal::new(plan.name(), "this operator runs in DataFusion"))
+}

@@ -1,0 +1,465 @@
+//! Expression nodes as straight-line statements.
+//!
+//! A node becomes up to three registers: `v3` its value, `n3` whether it is NULL (where it can be), `e3` the fault that
+//! evaluating it raises, 0 for none (where it, or a node below it, can). Every node that a phase demands is computed once,
+//! in order, without branches; what the program does not evaluate (the branch of a `select` that is not
+//! taken, the right side of a decided `and`) is computed too, and its fault is not taken over. All operations are total, so
+//! nothing else can come of it. This keeps the text as long as the program, where a text with branches would repeat
+//! a node that two branches share, and suits a warp, whose lanes would walk both branches anyway.
+
+use std::collections::BTreeSet;
+
+use super::scalar::{literal, type_name};
+use super::text::{Header, Writer};
+use crate::program::{Arithmetic, Comparison, Expr, ExprId, Fault, Pipeline, Type, ValueType};
+
+/// The nodes of a pipeline, with what is known of each.
+#[derive(Debug)]
+pub struct Nodes<'a> {
+    pipeline: &'a Pipeline,
+    types: Vec<ValueType>,
+    /// Whether evaluating the node can raise a fault, operands included.
+    faulty: Vec<bool>,
+}
+
+impl<'a> Nodes<'a> {
+    /// Looks at every node.
+    pub fn new(pipeline: &'a Pipeline) -> Result<Self, String> {
+        let types = pipeline.value_types()?;
+        let mut faulty: Vec<bool> = Vec::with_capacity(types.len());
+        for expr in &pipeline.exprs {
+            let own = expr.can_fault() && !without_fault(expr, &types);
+            faulty.push(own || expr.operands().iter().any(|operand| faulty[operand.0 as usize]));
+        }
+        Ok(Self { pipeline, types, faulty })
+    }
+
+    /// The node's type.
+    pub fn ty(&self, id: ExprId) -> ValueType {
+        self.types[id.0 as usize]
+    }
+
+    /// The node's value.
+    pub fn value(&self, id: ExprId) -> String {
+        match *self.pipeline.expr(id) {
+            Expr::Constant { ty, value } => literal(ty, value),
+            Expr::Parameter(parameter) => format!("p{}", parameter.0),
+            Expr::Column(_)
+            | Expr::Arithmetic { .. }
+            | Expr::Negate { .. }
+            | Expr::Compare { .. }
+            | Expr::InRange { .. }
+            | Expr::Member { .. }
+            | Expr::Lookup { .. }
+            | Expr::Not(_)
+            | Expr::And(..)
+            | Expr::Or(..)
+            | Expr::IsNull(_)
+            | Expr::IsDistinct(..)
+            | Expr::Select { .. }
+            | Expr::Coalesce(..)
+            | Expr::NullIf(..)
+            | Expr::Cast { .. }
+            | Expr::DatePart { .. }
+            | Expr::AddMonths { .. } => format!("v{}", id.0),
+        }
+    }
+
+    /// Whether the node is NULL, where it can be.
+    pub fn null(&self, id: ExprId) -> Option<String> {
+        if !self.ty(id).nullable {
+            return None;
+        }
+        Some(match self.pipeline.expr(id) {
+            Expr::Constant { .. } => "true".to_owned(),
+            _ => format!("n{}", id.0),
+        })
+    }
+
+    /// The node's fault, where there can be one.
+    pub fn fault(&self, id: ExprId) -> Option<String> {
+        self.faulty[id.0 as usize].then(|| format!("e{}", id.0))
+    }
+
+    /// `value` and not NULL: whether a `bool` is true.
+    pub fn is_true(&self, id: ExprId) -> String {
+        match self.null(id) {
+            None => self.value(id),
+            Some(null) => format!("{} && !{null}", self.value(id)),
+        }
+    }
+
+    /// The nodes that these are computed from, themselves included.
+    pub fn closure(&self, roots: &[ExprId]) -> BTreeSet<ExprId> {
+        let mut found = BTreeSet::new();
+        let mut open = roots.to_vec();
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(self.pipeline.expr(id).operands());
+            }
+        }
+        found
+    }
+
+    /// The columns that these are computed from.
+    pub fn columns(&self, roots: &[ExprId]) -> BTreeSet<u32> {
+        let found = self.closure(roots);
+        found.iter().filter_map(|id| if let Expr::Column(column) = self.pipeline.expr(*id) { Some(column.0) } else { None }).collect()
+    }
+
+    /// Whether computing them for a row that is not wanted costs less than asking whether it is.
+    pub fn cheap(&self, roots: &[ExprId]) -> bool {
+        self.closure(roots).iter().map(|id| self.weight(*id)).sum::<u32>() <= 8
+    }
+
+    /// About how many instructions a node takes.
+    pub fn weight(&self, id: ExprId) -> u32 {
+        let wide = self.ty(id).ty == Type::I128;
+        match *self.pipeline.expr(id) {
+            Expr::Constant { .. } | Expr::Parameter(_) => 0,
+            Expr::Column(_) | Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::IsNull(_) => 1,
+            Expr::InRange { a, .. } => if self.ty(a).ty == Type::I128 { 6 } else { 2 },
+            Expr::Compare { a, .. } | Expr::IsDistinct(a, _) => if self.ty(a).ty == Type::I128 { 4 } else { 2 },
+            Expr::NullIf(..) | Expr::Select { .. } | Expr::Coalesce(..) | Expr::Negate { .. } => if wide { 5 } else { 2 },
+            Expr::Arithmetic { op, fault, .. } => match op {
+                Arithmetic::Add | Arithmetic::Subtract => (if wide { 4 } else { 2 }) + if fault.is_some() { 3 } else { 0 },
+                Arithmetic::Multiply => (if wide { 16 } else { 4 }) + if fault.is_some() { 8 } else { 0 },
+                Arithmetic::Divide
+                | Arithmetic::Remainder
+                | Arithmetic::FloorDivide
+                | Arithmetic::FloorRemainder
+                | Arithmetic::RoundDivide => if wide { 120 } else { 50 },
+            },
+            Expr::Cast { a, fault, .. } => {
+                let float = self.ty(a).ty.is_float() || self.ty(id).ty.is_float();
+                if float { 8 } else if fault.is_some() { 4 } else { 1 }
+            }
+            Expr::Member { .. } => 30,
+            Expr::Lookup { .. } => 6,
+            Expr::DatePart { .. } => 45,
+            Expr::AddMonths { .. } => 20,
+        }
+    }
+
+    /// Writes the registers of everything that these demand. `i` is the row's number among the thread's.
+    pub fn emit(&self, writer: &mut Writer, roots: &[ExprId]) {
+        for id in self.closure(roots) {
+            self.node(writer, id);
+        }
+    }
+
+    /// The first fault of several, in order, as an expression; none where there can be none.
+    fn faults(&self, ids: &[ExprId]) -> Option<String> {
+        chain(ids.iter().filter_map(|id| self.fault(*id)).collect())
+    }
+
+    /// NULL where one of these is.
+    fn strict_null(&self, ids: &[ExprId]) -> String {
+        let nulls: Vec<String> = ids.iter().filter_map(|id| self.null(*id)).collect();
+        if nulls.is_empty() { "false".to_owned() } else { nulls.join(" || ") }
+    }
+
+    fn node(&self, w: &mut Writer, id: ExprId) {
+        let at = id.0;
+        let found = self.ty(id);
+        let ty = type_name(found.ty);
+        let v = |id: ExprId| self.value(id);
+        let expr = self.pipeline.expr(id);
+        match *expr {
+            Expr::Constant { .. } | Expr::Parameter(_) => {}
+            Expr::Column(column) => {
+                let c = column.0;
+                if found.ty == Type::Bool {
+                    w.line(format!("const bool v{at} = c{c} >> i & 1;"));
+                } else {
+                    w.line(format!("const {ty} v{at} = c{c}.get(i);"));
+                }
+                if found.nullable {
+                    w.line(format!("const bool n{at} = !(k{c} >> i & 1);"));
+                }
+            }
+            Expr::Arithmetic { op, a, b, fault } => self.arithmetic(w, id, op, a, b, fault),
+            Expr::Negate { a, fault } => {
+                w.need(Header::Project);
+                if found.ty.is_float() {
+                    self.strict(w, id, &[a], format!("-{}", v(a)));
+                } else if let Some(fault) = fault {
+                    let value = v(a);
+                    self.checked(w, id, &[a], |out| format!("checked_negate({value}, {}u, {out})", fault as u32));
+                } else {
+                    self.strict(w, id, &[a], format!("wrap_negate({})", v(a)));
+                }
+            }
+            Expr::Compare { op, a, b } => {
+                let value = compare(w, op, self.ty(a).ty, &v(a), &v(b));
+                self.strict(w, id, &[a, b], value);
+            }
+            Expr::InRange { a, low, high } => {
+                w.need(Header::Filter);
+                self.strict(w, id, &[a], format!("in_range({}, p{}, p{})", v(a), low.0, high.0));
+            }
+            Expr::Member { a, table } => {
+                w.need(Header::Table);
+                let (t, element) = (table.0, type_name(self.ty(a).ty));
+                self.strict(w, id, &[a], format!("member<{element}>(t{t}, t{t}_length, {})", v(a)));
+            }
+            Expr::Lookup { table, index } => {
+                w.need(Header::Table);
+                let t = table.0;
+                // A negative index is past the end too.
+                w.line(format!("const u64 i{at} = (u64)(i64){};", v(index)));
+                if found.ty == Type::Bool {
+                    w.line(format!("const bool v{at} = lookup_bit(t{t}, t{t}_length, i{at});"));
+                } else {
+                    w.line(format!("const {ty} v{at} = lookup<{ty}>(t{t}, t{t}_length, i{at});"));
+                }
+                if found.nullable {
+                    let mut nulls: Vec<String> = self.null(index).into_iter().collect();
+                    if self.pipeline.tables[t as usize].nullable {
+                        nulls.push(format!("!lookup_bit(t{t}_validity, t{t}_length, i{at})"));
+                    }
+                    w.line(format!("const bool n{at} = {};", nulls.join(" || ")));
+                }
+                self.fault_line(w, id, self.faults(&[index]));
+            }
+            Expr::Not(a) => self.strict(w, id, &[a], format!("!{}", v(a))),
+            Expr::And(a, b) => self.logic(w, id, a, b, false),
+            Expr::Or(a, b) => self.logic(w, id, a, b, true),
+            Expr::IsNull(a) => {
+                w.line(format!("const bool v{at} = {};", self.null(a).unwrap_or_else(|| "false".to_owned())));
+                self.fault_line(w, id, self.faults(&[a]));
+            }
+            Expr::IsDistinct(a, b) => {
+                let differ = compare(w, Comparison::NotEqual, self.ty(a).ty, &v(a), &v(b));
+                let value = match (self.null(a), self.null(b)) {
+                    (None, None) => differ,
+                    (Some(n), None) | (None, Some(n)) => format!("{n} || {differ}"),
+                    (Some(x), Some(y)) => format!("{x} != {y} || (!{x} && {differ})"),
+                };
+                w.line(format!("const bool v{at} = {value};"));
+                self.fault_line(w, id, self.faults(&[a, b]));
+            }
+            Expr::Select { condition, then, otherwise } => {
+                w.line(format!("const bool s{at} = {};", self.is_true(condition)));
+                w.line(format!("const {ty} v{at} = s{at} ? {} : {};", v(then), v(otherwise)));
+                if found.nullable {
+                    let null = |id| self.null(id).unwrap_or_else(|| "false".to_owned());
+                    w.line(format!("const bool n{at} = s{at} ? {} : {};", null(then), null(otherwise)));
+                }
+                let taken = match (self.fault(then), self.fault(otherwise)) {
+                    (None, None) => None,
+                    (x, y) => Some(format!("(s{at} ? {} : {})", or_zero(x), or_zero(y))),
+                };
+                self.fault_line(w, id, chain(self.fault(condition).into_iter().chain(taken).collect()));
+            }
+            Expr::Coalesce(a, b) => match self.null(a) {
+                None => {
+                    w.line(format!("const {ty} v{at} = {};", v(a)));
+                    self.fault_line(w, id, or_zero_if(self.faulty[at as usize], self.fault(a)));
+                }
+                Some(null) => {
+                    w.line(format!("const {ty} v{at} = {null} ? {} : {};", v(b), v(a)));
+                    if found.nullable {
+                        let other = self.null(b).unwrap_or_else(|| "false".to_owned());
+                        w.line(format!("const bool n{at} = {null} && {other};"));
+                    }
+                    let second = self.fault(b).map(|fault| format!("({null} ? {fault} : 0u)"));
+                    self.fault_line(w, id, chain(self.fault(a).into_iter().chain(second).collect()));
+                }
+            },
+            Expr::NullIf(a, b) => {
+                let same = compare(w, Comparison::Equal, self.ty(a).ty, &v(a), &v(b));
+                w.line(format!("const {ty} v{at} = {};", v(a)));
+                let equal = self.null(b).map_or(same.clone(), |null| format!("(!{null} && {same})"));
+                let null = self.null(a).map_or(equal.clone(), |null| format!("{null} || {equal}"));
+                w.line(format!("const bool n{at} = {null};"));
+                self.fault_line(w, id, self.faults(&[a, b]));
+            }
+            Expr::Cast { to, a, fault } => self.cast(w, id, to, a, fault),
+            Expr::DatePart { part, a } => {
+                w.need(Header::Date);
+                self.strict(w, id, &[a], format!("date_{}({})", part.name(), v(a)));
+            }
+            Expr::AddMonths { a, months } => {
+                w.need(Header::Date);
+                w.need(Header::Project);
+                let (x, y) = (v(a), v(months));
+                self.checked(w, id, &[a, months], |out| format!("add_months({x}, {y}, {out})"));
+            }
+        }
+    }
+
+    /// A strict operation that raises nothing itself.
+    fn strict(&self, w: &mut Writer, id: ExprId, operands: &[ExprId], value: String) {
+        let at = id.0;
+        w.line(format!("const {} v{at} = {value};", type_name(self.ty(id).ty)));
+        if self.ty(id).nullable {
+            w.line(format!("const bool n{at} = {};", self.strict_null(operands)));
+        }
+        self.fault_line(w, id, self.faults(operands));
+    }
+
+    /// A strict operation that stores its value and gives its fault.
+    fn checked(&self, w: &mut Writer, id: ExprId, operands: &[ExprId], call: impl FnOnce(&str) -> String) {
+        let at = id.0;
+        w.line(format!("{} v{at};", type_name(self.ty(id).ty)));
+        w.line(format!("const u32 f{at} = {};", call(&format!("v{at}"))));
+        let mut own = format!("f{at}");
+        if self.ty(id).nullable {
+            w.line(format!("const bool n{at} = {};", self.strict_null(operands)));
+            own = format!("(n{at} ? 0u : f{at})");
+        }
+        let all = operands.iter().filter_map(|id| self.fault(*id)).chain([own]).collect();
+        self.fault_line(w, id, chain(all));
+    }
+
+    fn fault_line(&self, w: &mut Writer, id: ExprId, value: Option<String>) {
+        if let (true, Some(value)) = (self.faulty[id.0 as usize], value) {
+            w.line(format!("const u32 e{} = {value};", id.0));
+        }
+    }
+
+    fn arithmetic(&self, w: &mut Writer, id: ExprId, op: Arithmetic, a: ExprId, b: ExprId, fault: Option<Fault>) {
+        w.need(Header::Project);
+        let ty = self.ty(id).ty;
+        if ty == Type::I128 {
+            w.need(Header::Decimal);
+        }
+        let (x, y) = (self.value(a), self.value(b));
+        if ty.is_float() && fault.is_none() {
+            let sign = match op {
+                Arithmetic::Add => "+",
+                Arithmetic::Subtract => "-",
+                Arithmetic::Multiply => "*",
+                Arithmetic::Divide
+                | Arithmetic::Remainder
+                | Arithmetic::FloorDivide
+                | Arithmetic::FloorRemainder
+                | Arithmetic::RoundDivide => "/",
+            };
+            return self.strict(w, id, &[a, b], format!("{x} {sign} {y}"));
+        }
+        if ty.is_float() {
+            return self.checked(w, id, &[a, b], |out| format!("float_{}({x}, {y}, {out})", op.name()));
+        }
+        match (op, fault) {
+            (Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply, None) => {
+                self.strict(w, id, &[a, b], format!("wrap_{}({x}, {y})", op.name()));
+            }
+            (_, fault) => {
+                let code = fault.map_or(0, |fault| fault as u32);
+                self.checked(w, id, &[a, b], |out| format!("checked_{}({x}, {y}, {code}u, {out})", op.name()));
+            }
+        }
+    }
+
+    /// AND, and OR, which is the same with true and false exchanged.
+    fn logic(&self, w: &mut Writer, id: ExprId, a: ExprId, b: ExprId, or: bool) {
+        let at = id.0;
+        let (x, y) = (self.value(a), self.value(b));
+        // Whether an operand alone decides.
+        let decides = |id: ExprId, value: &str| {
+            let value = if or { value.to_owned() } else { format!("!{value}") };
+            self.null(id).map_or(value.clone(), |null| format!("({value} && !{null})"))
+        };
+        if self.ty(id).nullable {
+            let (left, right) = (decides(a, &x), decides(b, &y));
+            let nulls = self.strict_null(&[a, b]);
+            w.line(format!("const bool d{at} = {left} || {right};"));
+            w.line(format!("const bool n{at} = !d{at} && ({nulls});"));
+            w.line(format!("const bool v{at} = {};", if or { format!("d{at}") } else { format!("!d{at}") }));
+        } else {
+            w.line(format!("const bool v{at} = {x} {} {y};", if or { "||" } else { "&&" }));
+        }
+        let second = self.fault(b).map(|fault| format!("({} ? 0u : {fault})", decides(a, &x)));
+        self.fault_line(w, id, chain(self.fault(a).into_iter().chain(second).collect()));
+    }
+
+    fn cast(&self, w: &mut Writer, id: ExprId, to: Type, a: ExprId, fault: Option<Fault>) {
+        let from = self.ty(a).ty;
+        let (x, name) = (self.value(a), type_name(to));
+        let code = fault.map_or(0, |fault| fault as u32);
+        if from == to {
+            return self.strict(w, id, &[a], x);
+        }
+        if from.is_float() && to.is_integer() {
+            w.need(Header::Convert);
+            return self.checked(w, id, &[a], |out| format!("to_integer<{name}>((f64){x}, {code}u, {out})"));
+        }
+        if from == Type::F64 && to == Type::F32 && fault.is_some() {
+            w.need(Header::Convert);
+            return self.checked(w, id, &[a], |out| format!("narrow_float({x}, {out})"));
+        }
+        if from.is_integer() && to.is_float() {
+            w.need(Header::Convert);
+            return self.strict(w, id, &[a], format!("to_float<{name}, {}>({x})", type_name(from)));
+        }
+        match fault {
+            Some(_) if from.is_integer() && to.is_integer() && !holds(to, from) => {
+                w.need(Header::Convert);
+                self.checked(w, id, &[a], |out| format!("checked_cast<{name}>({x}, {code}u, {out})"));
+            }
+            _ => self.strict(w, id, &[a], format!("({name}){x}")),
+        }
+    }
+}
+
+/// Whether every value of one integer type is of the other.
+fn holds(to: Type, from: Type) -> bool {
+    match (to.range(), from.range()) {
+        (Some((low, high)), Some((least, most))) => low <= least && most <= high,
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// Whether a node that says it may raise a fault cannot.
+fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
+    match *expr {
+        Expr::Arithmetic { a, fault: None, .. } => types[a.0 as usize].ty.is_float(),
+        Expr::Negate { a, .. } => types[a.0 as usize].ty.is_float(),
+        Expr::Cast { to, a, .. } => {
+            let from = types[a.0 as usize].ty;
+            from == to
+                || from == Type::Bool
+                || (from.is_integer() && (to.is_float() || holds(to, from)))
+                || (from == Type::F32 && to == Type::F64)
+        }
+        _ => false,
+    }
+}
+
+/// The first of several faults.
+pub fn chain(faults: Vec<String>) -> Option<String> {
+    faults.into_iter().rev().reduce(|rest, fault| format!("first({fault}, {rest})"))
+}
+
+fn or_zero(fault: Option<String>) -> String {
+    fault.unwrap_or_else(|| "0u".to_owned())
+}
+
+fn or_zero_if(wanted: bool, fault: Option<String>) -> Option<String> {
+    wanted.then(|| or_zero(fault))
+}
+
+fn compare(w: &mut Writer, op: Comparison, ty: Type, a: &str, b: &str) -> String {
+    w.need(Header::Filter);
+    if ty.is_float() {
+        return match op {
+            Comparison::Equal => format!("equal({a}, {b})"),
+            Comparison::NotEqual => format!("!equal({a}, {b})"),
+            Comparison::Less => format!("less({a}, {b})"),
+            Comparison::LessOrEqual => format!("!less({b}, {a})"),
+            Comparison::Greater => format!("less({b}, {a})"),
+            Comparison::GreaterOrEqual => format!("!less({a}, {b})"),
+        };
+    }
+    let sign = match op {
+        Comparison::Equal => "==",
+        Comparison::NotEqual => "!=",
+        Comparison::Less => "<",
+        Comparison::LessOrEqual => "<=",
+        Comparison::Greater => ">",
+        Comparison::GreaterOrEqual => ">=",
+    };
+    format!("({a} {sign} {b})")
+}

@@ -1,0 +1,159 @@
+//! CUDA C++ from a row program: one text that holds everything, and how its kernels are called.
+//!
+//! The kernel `pipeline` runs a grid-stride loop over tiles of a launch's chunks (`kernels/scan.cuh`); a thread has
+//! `ITEMS` consecutive rows of a tile. Its words, in order: the chunk table, how many tiles there are, how many tiles lie
+//! between the beginnings of two chunks, the fault's word, one or two for each scalar, for each table its values, its
+//! validity where it has one, and its length, then those of the sink ([`sink`]).
+//!
+//! The text depends on the pipeline alone. It needs no fused multiply-add (`-fmad=false`) and 128-bit integers
+//! (`--device-int128`).
+//!
+//! # Adding an operator
+//!
+//! An expression: its arm in `expr.rs`, its function in `gpu/kernels`. A sink: a file in `sink/`, its state in `layout.rs`.
+
+mod expr;
+pub mod layout;
+mod scalar;
+mod sink;
+mod statement;
+mod text;
+
+pub use scalar::to_words;
+
+use crate::program::{ExprId, Pipeline, Sink, Strategy};
+use expr::Nodes;
+use layout::State;
+use text::{Header, Writer};
+
+/// Threads of a block, in every kernel.
+pub const BLOCK: u32 = 256;
+/// The kernel that runs the body.
+pub const PIPELINE: &str = "pipeline";
+/// The kernel that moves a hash table to a larger one: from, capacity, to, the new capacity less one.
+pub const GROW: &str = "grow";
+/// The kernel that lists the groups of a hash table: from, capacity, to, where it counts.
+pub const GATHER: &str = "gather";
+
+/// What was generated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The whole text, headers included.
+    pub text: String,
+    /// The text with headers named, not quoted: what a person reads.
+    pub listing: String,
+    /// Consecutive rows that a thread has.
+    pub items: u32,
+    /// What the sink keeps in device memory.
+    pub state: State,
+    /// Words of a chunk in the chunk table.
+    pub chunk_words: usize,
+}
+
+impl Source {
+    /// Rows of a tile.
+    pub fn tile(&self) -> u64 {
+        u64::from(self.items * BLOCK)
+    }
+}
+
+/// Generates the text of a verified pipeline; an error says what is wrong with one that is not.
+pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
+    let nodes = Nodes::new(pipeline)?;
+    let state = State::new(pipeline, &nodes);
+    let mut generator = Generator { pipeline, nodes, state, writer: Writer::default(), masks: 0, items: 8 };
+    generator.items = generator.items();
+    generator.kernel();
+    generator.extras();
+    let (text, listing) = generator.writer.finish();
+    let chunk_words = 2 + pipeline.columns.iter().map(|column| 1 + usize::from(column.nullable)).sum::<usize>();
+    Ok(Source { text, listing, items: generator.items, state: generator.state, chunk_words })
+}
+
+/// A text in the making.
+struct Generator<'a> {
+    pipeline: &'a Pipeline,
+    nodes: Nodes<'a>,
+    state: State,
+    writer: Writer,
+    /// Masks made so far.
+    masks: u32,
+    items: u32,
+}
+
+/// Bytes of columns that a thread has in registers at most: a quarter of its 64 registers and a little more.
+const COLUMN_BYTES: f64 = 96.0;
+/// Instructions of an unrolled row at most, over all rows of a thread: it bounds how long compiling takes.
+const WEIGHT: u32 = 800;
+
+impl Generator<'_> {
+    /// Rows of a thread: as many as registers and code size allow. Eight rows of a narrow column are one load; a hash table
+    /// waits for memory in any case, and its code is long.
+    fn items(&self) -> u32 {
+        let bytes = self.pipeline.bytes_per_row().max(0.125);
+        let body: u32 = (0..self.pipeline.exprs.len()).map(|at| self.nodes.weight(ExprId(at as u32))).sum();
+        let weight = (body + self.sink_weight()).max(1);
+        let most = match &self.pipeline.sink {
+            Sink::Group { strategy: Strategy::Hash, .. } => 2,
+            Sink::Group { strategy: Strategy::Single | Strategy::Dense, .. }
+            | Sink::Materialize { .. }
+            | Sink::Bitmap
+            | Sink::TopK { .. } => 8,
+        };
+        [8, 4, 2].into_iter().find(|n| *n <= most && f64::from(*n) * bytes <= COLUMN_BYTES && n * weight <= WEIGHT).unwrap_or(1)
+    }
+
+    /// The words of the chunk table that hold a column's values and validity.
+    fn column_words(&self, column: u32) -> (usize, Option<usize>) {
+        let before = &self.pipeline.columns[..column as usize];
+        let at = 2 + before.iter().map(|column| 1 + usize::from(column.nullable)).sum::<usize>();
+        (at, self.pipeline.columns[column as usize].nullable.then_some(at + 1))
+    }
+
+    fn kernel(&mut self) {
+        for header in [Header::Prelude, Header::Scan] {
+            self.writer.need(header);
+        }
+        let mut words = Vec::new();
+        let mut lines = Vec::new();
+        for (at, ty) in self.pipeline.parameters.iter().enumerate() {
+            let first = words.len();
+            words.extend((0..scalar::words(*ty)).map(|k| format!("u64 w{}", first + k)));
+            lines.push(format!("const {} p{at} = {};", scalar::type_name(*ty), scalar::from_words(*ty, first)));
+        }
+        for (at, table) in self.pipeline.tables.iter().enumerate() {
+            words.push(format!("u64 t{at}"));
+            if table.nullable {
+                words.push(format!("u64 t{at}_validity"));
+            }
+            words.push(format!("u64 t{at}_length"));
+        }
+        words.extend(self.sink_words());
+        let stride = 2 + self.pipeline.columns.iter().map(|column| 1 + usize::from(column.nullable)).sum::<usize>();
+
+        let w = &mut self.writer;
+        w.line(format!("enum : u32 {{ ITEMS = {}, TILE = BLOCK * ITEMS, CHUNK_WORDS = {stride} }};", self.items));
+        w.line("");
+        w.line("extern \"C\" __global__ void __launch_bounds__(BLOCK, 4)");
+        let all = ["const u64* chunks", "u64 tiles", "u64 stride", "u32* faults"].map(str::to_owned).into_iter().chain(words);
+        w.open(format!("{PIPELINE}({})", all.collect::<Vec<_>>().join(", ")));
+        lines.iter().for_each(|line| w.line(line));
+        self.sink_before();
+        self.writer.open("for (u32 tile = blockIdx.x; tile < (u32)tiles; tile += gridDim.x)");
+        let w = &mut self.writer;
+        w.line("const u32 number = tile / (u32)stride;");
+        w.line("const u64* chunk = chunks + (u64)number * CHUNK_WORDS;");
+        w.line("const u32 rows = (u32)chunk[0];");
+        w.line("const u32 begin = (tile - number * (u32)stride) * TILE;");
+        w.line("if (begin >= rows) continue;");
+        w.line("const u32 row = begin + threadIdx.x * ITEMS;");
+        w.line("const u32 m0 = rows_mask<ITEMS>(row, rows);");
+        self.declare_columns();
+        self.tile_before();
+        self.body();
+        self.tile_after();
+        self.writer.close();
+        self.sink_after();
+        self.writer.close();
+    }
+}

@@ -1,0 +1,3 @@
+//! Code generators: one folder per target, the same file names in each.
+
+pub mod cuda;

@@ -1,0 +1,33 @@
+//! Whole kernels as they are generated, for a reader to open. `UPDATE=1` rewrites them.
+
+use std::path::Path;
+
+use warpwise_gpu::codegen::cuda::generate;
+use warpwise_gpu::program::Pipeline;
+
+use crate::programs;
+
+fn check(name: &str, pipeline: &Pipeline) {
+    let source = generate(pipeline).unwrap();
+    assert_eq!(source, generate(pipeline).unwrap(), "generated twice, two texts");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/generated").join(format!("{name}.cu"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &source.listing).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == source.listing, "{} is not what is generated now; UPDATE=1 rewrites it", path.display());
+    // For whoever has NVRTC: the whole text, headers included.
+    if let Some(folder) = std::env::var_os("KERNELS") {
+        std::fs::write(Path::new(&folder).join(format!("{name}.cu")), &source.text).unwrap();
+    }
+}
+
+#[test]
+fn q6_is_as_stored() {
+    check("q6", &programs::q6());
+}
+
+#[test]
+fn q1_is_as_stored() {
+    check("q1", &programs::q1());
+}

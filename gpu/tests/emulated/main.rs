@@ -1,0 +1,4 @@
+//! The CUDA C++ of hand-made programs, built by the host's compiler and run, against plain Rust.
+
+mod goldens;
+mod programs;
