@@ -7,8 +7,8 @@
 //! the encoding, and with it compiled code, stays.
 //!
 //! Over its budget the cache lets go of entries that no query holds, those not used for longest first. A request that is
-//! larger than the budget is served all the same, and of it only what fits is kept. Entries that share buffers with an
-//! array count with all their bytes. What a load has in hand before it becomes an entry, and dictionaries, which are
+//! larger than the budget is served all the same, and of it only what fits is kept. An entry that shares an
+//! array's buffer counts with the bytes of its rows, and keeps alive all that the buffer has. What a load has in hand before it becomes an entry, and dictionaries, which are
 //! small, do not count.
 
 use std::fmt;
@@ -143,6 +143,11 @@ impl ColumnCache {
     /// that follows at once finds the same encoding.
     pub fn facts_if_known(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
         self.state.lock().get((request.owner, request.column))?.facts(request)
+    }
+
+    /// Why a request cannot be answered, where an earlier one found out: loading again would find the same.
+    pub fn refusal(&self, request: &ColumnRequest<'_>) -> Option<Error> {
+        self.state.lock().get((request.owner, request.column))?.refusal(request)
     }
 
     /// Forgets all columns of an owner, with their dictionaries.
