@@ -39,7 +39,10 @@ fn main() {
         ("Date32 to u16", Arc::new(Date32Array::from(draw(2_526).iter().map(|v| 8_000 + *v as i32).collect::<Vec<_>>()))),
         ("Float64 shared", Arc::new(Float64Array::from(draw(1_000).iter().map(|v| *v as f64).collect::<Vec<_>>()))),
         ("Utf8, 7 values", Arc::new(StringArray::from_iter_values(draw(7).iter().map(|v| modes[*v as usize])))),
-        ("Utf8, 4 values to 17 bytes", Arc::new(StringArray::from_iter_values(draw(4).iter().map(|v| instructions[*v as usize])))),
+        (
+            "Utf8, 4 values to 17 bytes",
+            Arc::new(StringArray::from_iter_values(draw(4).iter().map(|v| instructions[*v as usize]))),
+        ),
         ("Utf8View, 7 values", Arc::new(StringViewArray::from_iter_values(draw(7).iter().map(|v| modes[*v as usize])))),
         (
             "Utf8View, 4 values to 17 bytes",
@@ -68,10 +71,6 @@ fn main() {
         let decoded = start.elapsed().as_secs_f64() * 1e3;
         assert_eq!(rows, ROWS);
         let size: usize = column.chunks.iter().map(|chunk| chunk.bytes()).sum();
-        println!(
-            "{name:<38} {:>9.1} {cold:>10.1} {known:>10.1} {decoded:>10.1}  {:?}",
-            size as f64 / 1e6,
-            column.facts.encoding
-        );
+        println!("{name:<38} {:>9.1} {cold:>10.1} {known:>10.1} {decoded:>10.1}  {:?}", size as f64 / 1e6, column.facts.encoding);
     }
 }

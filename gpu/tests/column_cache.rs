@@ -239,6 +239,43 @@ fn requests_at_random_agree_with_their_source() {
 }
 
 #[test]
+fn a_refused_segment_disturbs_no_other() {
+    // Segment 0 has too many values. Refused first, it takes the dictionary along, at which others may be working.
+    let refused: ArrayRef = Arc::new(StringArray::from_iter_values((0..66_000).map(|v| v.to_string())));
+    let text = |segment: u64, at: usize| format!("{segment} {}", at % 100);
+    let served = |segment| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..5_000).map(|at| text(segment, at)))) };
+    for _ in 0..20 {
+        let cache = roomy();
+        std::thread::scope(|scope| {
+            for thread in 0..4u64 {
+                let (cache, refused, served) = (&cache, &refused, &served);
+                scope.spawn(move || {
+                    for round in 0..4 {
+                        let mut segments: Vec<SegmentRows> = (1..4).map(|id| ((id + thread) % 3 + 1, 5_000)).collect();
+                        let refuses = (thread + round) % 2 == 0;
+                        if refuses {
+                            segments.insert(thread as usize % 3, (0, 66_000));
+                        }
+                        let load =
+                            |at: usize| Ok(vec![if segments[at].0 == 0 { refused.clone() } else { served(segments[at].0) }]);
+                        let request = request(0, DataType::Utf8, false, &segments);
+                        match cache.resident(&request, &load) {
+                            Err(error) => assert!(refuses && matches!(error, Error::Unsupported(_)), "{error}"),
+                            Ok(found) => {
+                                assert!(!refuses);
+                                let arrays: Vec<ArrayRef> = segments.iter().map(|(id, _)| served(*id)).collect();
+                                let expected = concat(&arrays.iter().map(|array| array.as_ref()).collect::<Vec<_>>()).unwrap();
+                                assert_eq!(&decoded(&found), &expected);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn a_segment_is_read_once_for_the_columns_that_it_lacks() {
     let cache = roomy();
     let segments = [(0, 2), (1, 1)];
@@ -259,6 +296,8 @@ fn a_segment_is_read_once_for_the_columns_that_it_lacks() {
     assert_eq!(asked, [(0, vec![1]), (1, vec![1])], "places among the requests");
     assert_eq!(found.iter().map(ints).collect::<Vec<_>>(), [[0, 0, 10], [2, 2, 12], [1, 1, 11]]);
     assert_eq!((found[0].loaded, found[1].loaded), (0, 3));
+    let chunks = ResidentColumn::chunks(&found).unwrap();
+    assert_eq!(chunks.iter().map(|chunk| (chunk.rows, chunk.columns.len())).collect::<Vec<_>>(), [(2, 3), (1, 3)]);
     let other = ColumnRequest { owner: 2, ..of(0) };
     let error = cache.resident_many(&[of(0), other], 1, &|_, _| Ok(vec![])).unwrap_err();
     assert!(matches!(error, Error::Invalid(_)));

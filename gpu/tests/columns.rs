@@ -195,7 +195,8 @@ fn a_dictionary_array_may_have_null_and_unused_values() {
 fn large_columns_come_back() {
     let n = 3 * CHUNK_ROWS + 12_345;
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter((0..n as i64).map(|v| (v % 11 != 4).then_some(v * v - 7 * v))));
-    let texts: ArrayRef = Arc::new(StringArray::from_iter((0..n).map(|v| (v % 13 != 5).then(|| format!("text {}", v * 31 % 999)))));
+    let texts: ArrayRef =
+        Arc::new(StringArray::from_iter((0..n).map(|v| (v % 13 != 5).then(|| format!("text {}", v * 31 % 999)))));
     for array in [numbers, texts] {
         let batches: Vec<ArrayRef> = (0..n).step_by(8_192).map(|at| array.slice(at, 8_192.min(n - at))).collect();
         for segments in [vec![vec![array.clone()]], vec![batches.clone()], batches.chunks(41).map(<[_]>::to_vec).collect()] {
@@ -308,7 +309,7 @@ fn decimals_may_come_in_another_width() {
 #[test]
 fn the_plain_encoding_shares_arrows_buffers() {
     let n = CHUNK_ROWS + 1_000;
-    let valid = |at: usize| at % 3 != 0;
+    let valid = |at: usize| !at.is_multiple_of(3);
     let floats: ArrayRef = Arc::new(Float64Array::from_iter((0..n).map(|at| valid(at).then_some(at as f64))));
     let longs: ArrayRef = Arc::new(Int64Array::from_iter((0..n).map(|at| valid(at).then_some((at as i64) << 30))));
     // Unsigned in the column, signed in Arrow, the same bytes.

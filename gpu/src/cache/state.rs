@@ -118,9 +118,8 @@ impl State {
 
     /// The segments whose data nobody uses.
     fn idle(&mut self) -> Vec<&mut SegmentState> {
-        let idle = |entry: &Arc<Entry>| {
-            Arc::strong_count(entry) == 1 && entry.chunks.iter().all(|chunk| Arc::strong_count(chunk) == 1)
-        };
+        let idle =
+            |entry: &Arc<Entry>| Arc::strong_count(entry) == 1 && entry.chunks.iter().all(|chunk| Arc::strong_count(chunk) == 1);
         let all = self.columns.values_mut().flat_map(|column| column.segments.values_mut());
         all.filter(|segment| segment.data.as_ref().is_some_and(|(entry, _)| idle(entry))).collect()
     }
