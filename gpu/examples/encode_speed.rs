@@ -1,7 +1,7 @@
 //! How fast columns are encoded and decoded: `cargo run --release -p warpwise-gpu --example encode_speed`.
 //!
-//! Six million rows of each type, in one array, on one thread: first without anything known of the column, then with
-//! the cache already knowing its encoding, then decoded again.
+//! Six million rows of each type, first without anything known of the column, then with the cache already knowing its
+//! encoding, then decoded again. Arguments: rows of an array (all in one), and threads (1).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +14,9 @@ use warpwise_gpu::memory::Budget;
 const ROWS: usize = 6_000_000;
 
 fn main() {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().expect("a number"));
+    let batch = arguments.next().unwrap_or(ROWS).clamp(1, ROWS);
+    let threads = arguments.next().unwrap_or(1);
     let mut state = 1u64;
     let mut next = move |below: u64| {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -54,13 +57,15 @@ fn main() {
     println!("{:<38} {:>9} {:>10} {:>10} {:>10}  {:?}", "6,000,000 rows", "MB", "cold ms", "known ms", "decode ms", "encoding");
     for (name, array) in arrays {
         let cache = ColumnCache::new(Budget::new("the column cache", "none", 1 << 34));
+        let batches: Vec<ArrayRef> = (0..ROWS).step_by(batch).map(|at| array.slice(at, batch.min(ROWS - at))).collect();
         let run = |segment: u64| {
             let segments = [(segment, ROWS)];
             let logical = array.data_type().clone();
             let request = ColumnRequest { owner: 1, column: 0, logical, nullable: true, segments: &segments };
             let start = Instant::now();
-            let column = cache.resident(&request, &|_| Ok(vec![Arc::clone(&array)])).expect("the column loads");
-            (column, start.elapsed().as_secs_f64() * 1e3)
+            let load = |_: usize, _: &[usize]| Ok(vec![batches.clone()]);
+            let mut columns = cache.resident_many(&[request], threads, &load).expect("the column loads");
+            (columns.remove(0), start.elapsed().as_secs_f64() * 1e3)
         };
         let (_, cold) = run(0);
         let known = (1..4).map(|segment| run(segment).1).fold(f64::MAX, f64::min);
