@@ -41,11 +41,9 @@ pub fn form(logical: &DataType) -> Result<Form> {
         DataType::Int8 => Form::Integers(Type::I8),
         DataType::Int16 => Form::Integers(Type::I16),
         DataType::Int32 | DataType::Date32 | DataType::Time32(_) | DataType::Decimal32(..) => Form::Integers(Type::I32),
-        DataType::Int64
-        | DataType::Timestamp(..)
-        | DataType::Time64(_)
-        | DataType::Duration(_)
-        | DataType::Decimal64(..) => Form::Integers(Type::I64),
+        DataType::Int64 | DataType::Timestamp(..) | DataType::Time64(_) | DataType::Duration(_) | DataType::Decimal64(..) => {
+            Form::Integers(Type::I64)
+        }
         DataType::Decimal128(..) => Form::Integers(Type::I128),
         DataType::UInt8 => Form::Integers(Type::U8),
         DataType::UInt16 => Form::Integers(Type::U16),
@@ -99,9 +97,9 @@ pub fn units(logical: &DataType) -> Vec<i128> {
 /// Precision and scale of a decimal that has a form.
 fn decimal(logical: &DataType) -> Option<(u8, i8)> {
     match logical {
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) => {
-            Some((*precision, *scale))
-        }
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => Some((*precision, *scale)),
         _ => None,
     }
 }

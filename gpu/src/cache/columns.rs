@@ -7,9 +7,9 @@
 //! the encoding, and with it compiled code, stays.
 //!
 //! Over its budget the cache lets go of entries that no query holds, those not used for longest first. A request that is
-//! larger than the budget is served all the same, and of it only what fits is kept. Entries that share buffers with an
-//! array count with all their bytes. What a load has in hand before it becomes an entry, and dictionaries, which are
-//! small, do not count.
+//! larger than the budget is served all the same, and of it only what fits is kept. An entry that shares an
+//! array's buffer counts with the bytes of its rows, and keeps alive all that the buffer has. What a load has in hand before it becomes an entry, what a
+//! query still holds of an entry that was replaced by a wider one, and dictionaries, which are small, do not count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::load::Attempt;
 use super::state::State;
-use crate::column::{Column, Facts};
+use crate::column::{Chunk, Column, Facts};
 use crate::error::{Error, Result};
 use crate::memory::Budget;
 
@@ -52,6 +52,22 @@ pub struct ResidentColumn {
     pub chunks: Vec<Arc<Column>>,
     /// Bytes that were encoded for this request; 0 where all was there.
     pub loaded: u64,
+}
+
+impl ResidentColumn {
+    /// The chunks that columns of the same snapshot make, at least one column.
+    pub fn chunks(columns: &[Self]) -> Result<Vec<Chunk>> {
+        let rows = |column: &Self| column.chunks.iter().map(|chunk| chunk.rows).collect::<Vec<_>>();
+        let cuts = columns.first().map(rows).unwrap_or_default();
+        if columns.iter().any(|column| rows(column) != cuts) {
+            return Err(Error::Invalid("columns of different snapshots side by side".to_owned()));
+        }
+        let chunk = |(at, rows): (usize, &usize)| Chunk {
+            rows: *rows,
+            columns: columns.iter().map(|column| Arc::clone(&column.chunks[at])).collect(),
+        };
+        Ok(cuts.iter().enumerate().map(chunk).collect())
+    }
 }
 
 /// Reads some columns of one segment: the arrays of each, in the order asked for. The first argument is the segment's
@@ -143,6 +159,11 @@ impl ColumnCache {
     /// that follows at once finds the same encoding.
     pub fn facts_if_known(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
         self.state.lock().get((request.owner, request.column))?.facts(request)
+    }
+
+    /// Why a request cannot be answered, where an earlier one found out: loading again would find the same.
+    pub fn refusal(&self, request: &ColumnRequest<'_>) -> Option<Error> {
+        self.state.lock().get((request.owner, request.column))?.refusal(request)
     }
 
     /// Forgets all columns of an owner, with their dictionaries.

@@ -83,7 +83,7 @@ impl<'a> Attempt<'a> {
             } else if round.wait {
                 self.cache.changed.wait(&mut state);
             } else {
-                return self.result(state).map(Some);
+                return Ok(self.result(state));
             }
         }
     }
@@ -273,9 +273,13 @@ impl<'a> Attempt<'a> {
     fn refuse(&self, column: usize, segment: usize, error: &Error) {
         let Error::Unsupported(_) = error else { return };
         let request = &self.requests[column];
-        if let Some(column) = self.cache.state.lock().same(key(request), self.columns[column].0) {
-            column.segments.entry(request.segments[segment].0).or_default().refused = Some(error.clone());
+        let mut state = self.cache.state.lock();
+        let id = state.tick();
+        if let Some(column) = state.same(key(request), self.columns[column].0) {
+            column.refuse(request.segments[segment].0, error, id);
         }
+        drop(state);
+        self.cache.changed.notify_all();
     }
 
     /// Keeps an entry for others if the budget has room, in place of what was there.
@@ -314,17 +318,15 @@ impl<'a> Attempt<'a> {
         self.cache.changed.notify_all();
     }
 
-    /// Everything is there; the lock is still held since that was seen.
-    fn result(&self, mut state: MutexGuard<'_, State>) -> Result<Vec<ResidentColumn>> {
+    /// Everything is there, and the lock still held since that was seen; none where a segment was forgotten meanwhile.
+    fn result(&self, mut state: MutexGuard<'_, State>) -> Option<Vec<ResidentColumn>> {
         let mut found = Vec::with_capacity(self.requests.len());
         for (at, request) in self.requests.iter().enumerate() {
-            let column = state.same(key(request), self.columns[at].0);
-            let facts = column.and_then(|column| column.facts(request));
-            let facts = facts.ok_or_else(|| Error::Invalid("a column is there of which nothing is known".to_owned()))?;
+            let facts = state.same(key(request), self.columns[at].0)?.facts(request)?;
             let chunks = self.entries[at].iter().flatten().flat_map(|entry| entry.chunks.iter().cloned()).collect();
             found.push(ResidentColumn { facts, chunks, loaded: self.loaded[at] });
         }
-        Ok(found)
+        Some(found)
     }
 }
 

@@ -104,27 +104,30 @@ impl State {
     /// Takes `bytes`, letting go of what was not used for longest and is not in use now. What went is pushed to `gone`,
     /// to be dropped without the lock.
     pub(super) fn reserve(&mut self, budget: &Budget, bytes: u64, gone: &mut Vec<Arc<Entry>>) -> Option<Reservation> {
-        if bytes > budget.limit() {
-            return None;
-        }
         if let Ok(reservation) = budget.reserve(bytes) {
             return Some(reservation);
+        }
+        // What cannot succeed lets nothing go.
+        let idle: u64 = self.idle().iter().filter_map(|segment| Some(segment.data.as_ref()?.1.bytes())).sum();
+        if budget.used().saturating_sub(idle).saturating_add(bytes) > budget.limit() {
+            return None;
         }
         self.shrink(budget, bytes, gone);
         budget.reserve(bytes).ok()
     }
 
+    /// The segments whose data nobody uses.
+    fn idle(&mut self) -> Vec<&mut SegmentState> {
+        let idle =
+            |entry: &Arc<Entry>| Arc::strong_count(entry) == 1 && entry.chunks.iter().all(|chunk| Arc::strong_count(chunk) == 1);
+        let all = self.columns.values_mut().flat_map(|column| column.segments.values_mut());
+        all.filter(|segment| segment.data.as_ref().is_some_and(|(entry, _)| idle(entry))).collect()
+    }
+
     /// Lets go of entries until `room` bytes of the budget are free, or nothing more can go.
     pub(super) fn shrink(&mut self, budget: &Budget, room: u64, gone: &mut Vec<Arc<Entry>>) {
-        let idle = |entry: &Arc<Entry>| {
-            Arc::strong_count(entry) == 1 && entry.chunks.iter().all(|chunk| Arc::strong_count(chunk) == 1)
-        };
-        let mut segments: Vec<&mut SegmentState> = self
-            .columns
-            .values_mut()
-            .flat_map(|column| column.segments.values_mut())
-            .filter(|segment| segment.data.as_ref().is_some_and(|(entry, _)| idle(entry)))
-            .collect();
+        let mut evicted = 0;
+        let mut segments = self.idle();
         segments.sort_unstable_by_key(|segment| segment.used);
         for segment in segments {
             if budget.used().saturating_add(room) <= budget.limit() {
@@ -133,9 +136,10 @@ impl State {
             if let Some((entry, reservation)) = segment.data.take() {
                 drop(reservation);
                 gone.push(entry);
-                self.evictions += 1;
+                evicted += 1;
             }
         }
+        self.evictions += evicted;
     }
 
     /// Forgets every column of an owner.
@@ -161,6 +165,22 @@ impl ColumnState {
     /// Whether anything but NULL was seen, so that `encoding` is more than a guess.
     pub(super) fn is_known(&self) -> bool {
         self.known.range.is_some()
+    }
+
+    /// Takes note that a segment has no device form. Where nothing of the column has one, its dictionary is of no use:
+    /// it goes, and whoever works with it begins again, finding `id` instead of the identifier that it knows.
+    pub(super) fn refuse(&mut self, segment: u64, error: &Error, id: u64) {
+        self.segments.entry(segment).or_default().refused = Some(error.clone());
+        if self.segments.values().all(|segment| segment.summary.is_none()) {
+            self.id = id;
+            self.dictionary = self.dictionary.as_ref().map(|_| Arc::default());
+            self.segments.values_mut().for_each(|segment| segment.claimed = None);
+        }
+    }
+
+    /// Why a request cannot be answered, where that is known.
+    pub(super) fn refusal(&self, request: &ColumnRequest<'_>) -> Option<Error> {
+        request.segments.iter().find_map(|(id, _)| self.segments.get(id)?.refused.clone())
     }
 
     /// Takes note of what a segment holds.

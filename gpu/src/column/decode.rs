@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayData, ArrayRef, BooleanArray, StringViewArray, UInt32Array, make_array, new_null_array};
+use arrow::array::{ArrayData, ArrayRef, BooleanArray, StringViewArray, UInt32Array, make_array, new_null_array};
 use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, ScalarBuffer};
 use arrow::compute::{cast, take};
 use arrow::datatypes::DataType;

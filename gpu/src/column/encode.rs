@@ -13,6 +13,7 @@ use super::dictionary::Dictionary;
 use super::encoding::{Encoding, Summary};
 use super::integers::{Integers, Misfit, Scale, hull};
 use super::raw::Raw;
+use super::strings::Encoder;
 use crate::error::Result;
 use crate::program::{Type, ValueType};
 use crate::types::units;
@@ -39,7 +40,8 @@ impl Prepared {
     /// The rows of some arrays in order, at most a chunk's. Strings that the dictionary lacks become entries; one that
     /// would pass its limit is refused (`Unsupported`).
     pub fn new(logical: &DataType, arrays: &[ArrayRef], dictionary: Option<&Dictionary>) -> Result<Self> {
-        let pieces = arrays.iter().map(|array| Raw::new(logical, array, dictionary)).collect::<Result<Vec<_>>>()?;
+        let mut strings = dictionary.map(Encoder::new);
+        let pieces = arrays.iter().map(|array| Raw::new(logical, array, strings.as_mut())).collect::<Result<Vec<_>>>()?;
         let rows = pieces.iter().map(|piece| piece.rows).sum();
         Ok(Self { rows, nulls: pieces.iter().map(Raw::null_count).sum(), pieces })
     }

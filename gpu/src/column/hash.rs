@@ -36,15 +36,15 @@ impl Hash {
 
     /// That of a string that has no key.
     pub(super) fn of_long(text: &[u8]) -> Self {
-        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| text[at + i]));
         let mut hash = *SEED ^ text.len() as u64;
-        let pairs = text.len() / 16;
-        for pair in 0..pairs {
-            hash = folded(word(pair * 16) ^ hash, word(pair * 16 + 8) ^ K[1]);
+        let (pairs, _) = text.as_chunks::<16>();
+        for pair in pairs {
+            let pair = u128::from_le_bytes(*pair);
+            hash = folded(pair as u64 ^ hash, (pair >> 64) as u64 ^ K[1]);
         }
         // The last 16 bytes again: a long string has them, and no remainder needs a case.
-        let tail = text.len() - 16;
-        Self(folded(word(tail) ^ hash, word(tail + 8) ^ K[0]))
+        let tail = text.last_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes));
+        Self(folded(tail as u64 ^ hash, (tail >> 64) as u64 ^ K[0]))
     }
 
     /// Where to look first.

@@ -87,14 +87,38 @@ native!(i8, i16, i32, i64, i128, u8, u16, u32);
 macro_rules! with_native {
     ($ty:expr, $native:ident => $body:expr) => {
         match $ty {
-            Type::I8 => { type $native = i8; $body }
-            Type::I16 => { type $native = i16; $body }
-            Type::I32 => { type $native = i32; $body }
-            Type::I64 => { type $native = i64; $body }
-            Type::I128 => { type $native = i128; $body }
-            Type::U8 => { type $native = u8; $body }
-            Type::U16 => { type $native = u16; $body }
-            Type::U32 => { type $native = u32; $body }
+            Type::I8 => {
+                type $native = i8;
+                $body
+            }
+            Type::I16 => {
+                type $native = i16;
+                $body
+            }
+            Type::I32 => {
+                type $native = i32;
+                $body
+            }
+            Type::I64 => {
+                type $native = i64;
+                $body
+            }
+            Type::I128 => {
+                type $native = i128;
+                $body
+            }
+            Type::U8 => {
+                type $native = u8;
+                $body
+            }
+            Type::U16 => {
+                type $native = u16;
+                $body
+            }
+            Type::U32 => {
+                type $native = u32;
+                $body
+            }
             Type::Bool | Type::F32 | Type::F64 => unreachable!("integers of type {}", $ty.name()),
         }
     };
@@ -189,9 +213,7 @@ impl Block<'_> {
                 let (low, high) = least_and_greatest(values);
                 (low.into(), high.into())
             }
-            Self::Wide(values) => {
-                values.iter().fold((i128::MAX, i128::MIN), |(low, high), v| (low.min(*v), high.max(*v)))
-            }
+            Self::Wide(values) => values.iter().fold((i128::MAX, i128::MIN), |(low, high), v| (low.min(*v), high.max(*v))),
         }
     }
 

@@ -5,9 +5,8 @@ use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::DataType;
 
 use super::CHUNK_ROWS;
-use super::dictionary::Dictionary;
 use super::integers::Integers;
-use super::strings;
+use super::strings::Encoder;
 use crate::error::{Error, Result};
 use crate::program::Type;
 use crate::types::{Form, accepts, form};
@@ -26,8 +25,8 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// An array of a column declared as `logical`; strings become codes of the dictionary.
-    pub(super) fn new(logical: &DataType, array: &ArrayRef, dictionary: Option<&Dictionary>) -> Result<Self> {
+    /// An array of a column declared as `logical`; strings become codes, by the encoder.
+    pub(super) fn new(logical: &DataType, array: &ArrayRef, strings: Option<&mut Encoder<'_>>) -> Result<Self> {
         if !accepts(logical, array.data_type()) {
             return Err(Error::Invalid(format!("an array of {} for a column of {logical}", array.data_type())));
         }
@@ -42,10 +41,8 @@ impl Raw {
             Form::Bits => Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), nulls, rows },
             Form::Floats(ty) | Form::Integers(ty) => fixed(ty),
             Form::Strings => {
-                let dictionary =
-                    dictionary.ok_or_else(|| Error::Invalid("a column of strings without a dictionary".to_owned()))?;
-                let mut codes = Vec::new();
-                let nulls = strings::encode(dictionary, array, &mut codes)?;
+                let encoder = strings.ok_or_else(|| Error::Invalid("a column of strings without a dictionary".to_owned()))?;
+                let (codes, nulls) = encoder.encode(array)?;
                 Self { ty: Type::U32, values: Buffer::from_vec(codes), nulls, rows }
             }
         })

@@ -4,7 +4,7 @@
 //! thread, answers those without a look at the dictionary. The dictionary's lock is held to read for some rows at a
 //! time, and to write only for a value that no thread has seen.
 
-use arrow::array::{Array, ArrayRef, AsArray, GenericStringArray, OffsetSizeTrait, StringViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, GenericStringArray, MAX_INLINE_VIEW_LEN, OffsetSizeTrait, StringViewArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use parking_lot::RwLockReadGuard;
@@ -13,8 +13,11 @@ use super::dictionary::{Dictionary, Entries};
 use super::hash::{Hash, SHORT, short_key};
 use crate::error::{Error, Result};
 
-/// Entries of the small table: with 32 bytes each, half of a first-level cache or so.
+/// Entries of the small table at first.
 const RECENT: usize = 512;
+
+/// Entries that it grows to where values are many: with 32 bytes each, a part of a second-level cache.
+const RECENT_MOST: usize = 1 << 14;
 
 /// Rows for which the dictionary's lock may be held at a stretch, so that one who adds a value waits microseconds.
 const HELD: usize = 1024;
@@ -22,33 +25,37 @@ const HELD: usize = 1024;
 /// A key that no string has: its last byte is none of a length.
 const NO_KEY: u128 = u128::MAX;
 
-/// A code that no value has.
-const NO_CODE: u32 = u32::MAX;
+/// A view that no long string has: it would be one of no bytes.
+const NO_VIEW: u128 = 0;
 
-/// The codes of an array of strings, appended to `codes`, 0 where a row is NULL; and which rows are.
-pub(super) fn encode(dictionary: &Dictionary, array: &ArrayRef, codes: &mut Vec<u32>) -> Result<Option<NullBuffer>> {
-    let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
-    let mut encoder = Encoder::new(dictionary);
-    match array.data_type() {
-        DataType::Utf8 => encoder.offsets(array.as_string::<i32>(), nulls.as_ref(), codes)?,
-        DataType::LargeUtf8 => encoder.offsets(array.as_string::<i64>(), nulls.as_ref(), codes)?,
-        DataType::Utf8View => encoder.views(array.as_string_view(), nulls.as_ref(), codes)?,
-        DataType::Dictionary(..) => encoder.translated(array, nulls.as_ref(), codes)?,
-        other => return Err(Error::Invalid(format!("an array of {other} for a column of strings"))),
-    }
-    Ok(nulls)
-}
-
-struct Encoder<'a> {
+/// Encodes the arrays of one chunk.
+pub(super) struct Encoder<'a> {
     dictionary: &'a Dictionary,
     guard: Option<RwLockReadGuard<'a, Entries>>,
+    /// Short strings by their key, direct-mapped.
     recent: Vec<(u128, u32)>,
-    previous: (u128, u32),
+    /// How often the small table did not help since it has its size.
+    missed: usize,
 }
 
 impl<'a> Encoder<'a> {
-    fn new(dictionary: &'a Dictionary) -> Self {
-        Self { dictionary, guard: None, recent: vec![(NO_KEY, 0); RECENT], previous: (NO_KEY, 0) }
+    pub(super) fn new(dictionary: &'a Dictionary) -> Self {
+        Self { dictionary, guard: None, recent: vec![(NO_KEY, 0); RECENT], missed: 0 }
+    }
+
+    /// The codes of an array of strings, any code where a row is NULL; and which rows are.
+    pub(super) fn encode(&mut self, array: &ArrayRef) -> Result<(Vec<u32>, Option<NullBuffer>)> {
+        let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+        let mut codes = Vec::with_capacity(array.len());
+        let encoded = match array.data_type() {
+            DataType::Utf8 => self.offsets(array.as_string::<i32>(), nulls.as_ref(), &mut codes),
+            DataType::LargeUtf8 => self.offsets(array.as_string::<i64>(), nulls.as_ref(), &mut codes),
+            DataType::Utf8View => self.views(array.as_string_view(), nulls.as_ref(), &mut codes),
+            DataType::Dictionary(..) => self.translated(array, nulls.as_ref(), &mut codes),
+            other => Err(Error::Invalid(format!("an array of {other} for a column of strings"))),
+        };
+        self.guard = None;
+        encoded.map(|()| (codes, nulls))
     }
 
     fn offsets<O: OffsetSizeTrait>(
@@ -58,7 +65,6 @@ impl<'a> Encoder<'a> {
         codes: &mut Vec<u32>,
     ) -> Result<()> {
         let (data, offsets) = (array.value_data(), array.value_offsets());
-        codes.reserve(array.len());
         for (row, pair) in offsets.windows(2).enumerate() {
             self.breathe(row);
             let code = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
@@ -72,33 +78,29 @@ impl<'a> Encoder<'a> {
             };
             codes.push(code);
         }
-        self.guard = None;
         Ok(())
     }
 
     fn views(&mut self, array: &StringViewArray, nulls: Option<&NullBuffer>, codes: &mut Vec<u32>) -> Result<()> {
-        codes.reserve(array.len());
-        // Equal views of one array are equal strings; of most columns most rows are equal to one not far before.
-        let mut seen = vec![(0u128, NO_CODE); RECENT];
+        // Equal views of one array are equal strings: one read from a file's dictionary has few different views.
+        let mut seen = vec![(NO_VIEW, 0u32); RECENT];
         for (row, view) in array.views().iter().enumerate() {
             self.breathe(row);
+            let length = *view as u32;
             let code = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 0
+            } else if length <= MAX_INLINE_VIEW_LEN {
+                // Such a view is the string itself, zeros behind it.
+                self.short(*view >> 32 | u128::from(length) << 120)?
             } else {
                 let at = Hash::of_key(*view).place() % RECENT;
-                match seen[at] {
-                    (same, code) if same == *view && code != NO_CODE => code,
-                    _ => {
-                        let text = array.value(row).as_bytes();
-                        let code = self.text(text)?;
-                        seen[at] = (*view, code);
-                        code
-                    }
+                if seen[at].0 != *view {
+                    seen[at] = (*view, self.text(array.value(row).as_bytes())?);
                 }
+                seen[at].1
             };
             codes.push(code);
         }
-        self.guard = None;
         Ok(())
     }
 
@@ -125,7 +127,6 @@ impl<'a> Encoder<'a> {
             };
             translation[key] = self.text(text.as_bytes())?;
         }
-        self.guard = None;
         codes.extend(keys.iter().map(|key| translation[*key]));
         Ok(())
     }
@@ -147,18 +148,20 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     fn short(&mut self, key: u128) -> Result<u32> {
-        if key == self.previous.0 {
-            return Ok(self.previous.1);
-        }
         let hash = Hash::of_key(key);
-        let at = hash.place() % RECENT;
+        let mut at = hash.place() & (self.recent.len() - 1);
         if self.recent[at].0 != key {
+            self.missed += 1;
+            if self.missed > 2 * self.recent.len() && self.recent.len() < RECENT_MOST {
+                self.recent = vec![(NO_KEY, 0); self.recent.len() * 2];
+                self.missed = 0;
+                at = hash.place() & (self.recent.len() - 1);
+            }
             let bytes = key.to_le_bytes();
             let length = usize::from(bytes[SHORT]);
             self.recent[at] = (key, self.find(&bytes[..length], hash)?);
         }
-        self.previous = self.recent[at];
-        Ok(self.previous.1)
+        Ok(self.recent[at].1)
     }
 
     fn long(&mut self, text: &[u8]) -> Result<u32> {
