@@ -2,9 +2,12 @@
 //!
 //! `UPDATE=1` rewrites what the files expect; `RANDOM_SEED` and `RANDOM_COUNT` choose other random programs, or more.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use warpwise_gpu::testing::{check_file, check_random};
+use warpwise_gpu::interpret::outcome;
+use warpwise_gpu::program::{Arithmetic, Comparison, DatePart, Strategy, Type};
+use warpwise_gpu::testing::{Random, check_file, check_random, generate};
 use warpwise_gpu::{Device, Interpreter};
 
 /// How many random programs run on each device where nobody says.
@@ -62,4 +65,42 @@ fn random_programs_give_what_the_interpreter_does() {
     for device in devices() {
         check_random(&*device, number("RANDOM_SEED", 1), number("RANDOM_COUNT", RANDOM_COUNT));
     }
+}
+
+/// The random programs are worth running: every node, sink and aggregate comes up, with and without faults and rows.
+#[test]
+fn random_programs_have_everything() {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let (mut raised, mut left, mut nulls) = (BTreeSet::new(), 0, 0);
+    let count = 1000;
+    for seed in 0..count {
+        let case = generate(&mut Random::new(seed));
+        for line in case.pipeline.to_string().lines() {
+            let line = line.trim_start();
+            let node = line.split_once(" = ").map_or(line, |(_, node)| node);
+            seen.extend(node.split(' ').take(2).map(str::to_owned));
+            seen.extend(node.split_once(" ! ").map(|_| format!("{} !", node.split(' ').next().unwrap_or_default())));
+        }
+        let found = outcome(&case.pipeline, &case.values, &case.chunks).unwrap();
+        raised.extend(found.faults.first().map(|_| seed));
+        left += u64::from(found.faults.is_empty() && found.rows.len() > 1);
+        nulls += u64::from(found.rows.iter().flatten().any(Option::is_none));
+    }
+    let words = "column parameter constant negate in_range member lookup not and or is_null is_distinct select coalesce null_if \
+                 cast date_part add_months if stage emit materialize bitmap group top_k order key count sum min max \
+                 count_distinct sum_distinct";
+    let mut wanted: Vec<&str> = words.split(' ').collect();
+    wanted.extend(["add !", "divide !", "multiply !", "negate !", "cast !", "sum !"]);
+    wanted.extend(Arithmetic::ALL.map(Arithmetic::name));
+    wanted.extend(Comparison::ALL.map(Comparison::name));
+    wanted.extend(DatePart::ALL.map(DatePart::name));
+    wanted.extend(Type::ALL.map(Type::name));
+    wanted.extend(Strategy::ALL.map(Strategy::name));
+    let missing: Vec<_> = wanted.into_iter().filter(|word| !seen.contains(*word)).collect();
+    assert!(missing.is_empty(), "no program has {missing:?}");
+    let raised = raised.len() as u64;
+    println!("of {count} programs {raised} raise, {left} leave rows, {nulls} leave NULLs");
+    assert!(raised > count / 50 && raised < count / 3, "{raised} of {count} raise");
+    assert!(left > count / 3, "{left} of {count} leave rows");
+    assert!(nulls > count / 5, "{nulls} of {count} leave NULLs");
 }

@@ -38,7 +38,7 @@ pub fn generate(random: &mut Random) -> Case {
         body: Block::new(),
         sink: Sink::Bitmap,
     };
-    let risky = random.percent(12);
+    let risky = random.percent(30);
     let mut generator =
         Generator { random, pipeline, values: Values::default(), types: Vec::new(), known: Vec::new(), risky, rows };
     for (at, plan) in plans.iter().enumerate() {
@@ -91,7 +91,7 @@ impl Generator<'_> {
     /// A node that this holds of; later ones are as likely as all before them.
     fn find(&mut self, holds: impl Fn(&Self, ExprId) -> bool) -> Option<ExprId> {
         let all: Vec<ExprId> = (0..self.types.len() as u32).map(ExprId).filter(|id| holds(self, *id)).collect();
-        let recent = if self.random.percent(40) { all.len().saturating_sub(4) } else { 0 };
+        let recent = if self.random.percent(60) { all.len().saturating_sub(4) } else { 0 };
         (!all.is_empty()).then(|| {
             let among = &all[recent..];
             self.random.pick(among)
@@ -132,13 +132,25 @@ impl Generator<'_> {
     fn parameter(&mut self, ty: Type) -> ParameterId {
         let profile = Profile::random(self.random, ty);
         let value = profile.value(self.random, ty);
+        self.parameter_of(ty, value)
+    }
+
+    fn parameter_of(&mut self, ty: Type, value: Scalar) -> ParameterId {
         self.pipeline.parameters.push(ty);
         self.values.scalars.push(value);
         ParameterId(self.pipeline.parameters.len() as u32 - 1)
     }
 
-    fn table(&mut self, ty: TableType, ascending: bool) -> (TableId, Known) {
-        let profile = Profile::random(self.random, ty.element);
+    /// Where values that a node is compared with come from: mostly from among its own.
+    fn profile_near(&mut self, id: ExprId) -> Profile {
+        match self.known(id) {
+            Known::Int { low, high, .. } if self.random.percent(80) => Profile::Between(low, high),
+            Known::Float { greatest: Some(_), special } => Profile::Modest { special },
+            Known::Bool | Known::Int { .. } | Known::Float { .. } => Profile::random(self.random, self.ty(id)),
+        }
+    }
+
+    fn table(&mut self, ty: TableType, profile: Profile, ascending: bool) -> (TableId, Known) {
         let values = data::table_values(self.random, ty, profile, ascending);
         self.pipeline.tables.push(ty);
         self.values.tables.push(Arc::new(data::table(ty, &values)));
@@ -183,12 +195,18 @@ impl Generator<'_> {
             10 => {
                 let a = self.find(|this, id| this.ty(id) != Type::Bool)?;
                 let ty = self.ty(a);
-                let (low, high) = (self.parameter(ty), self.parameter(ty));
+                let profile = self.profile_near(a);
+                let (low, high) = (profile.value(self.random, ty), profile.value(self.random, ty));
+                // A range of nothing now and then.
+                let swap = crate::interpret::compare(low, high).is_gt() && self.random.percent(90);
+                let (low, high) = if swap { (high, low) } else { (low, high) };
+                let (low, high) = (self.parameter_of(ty, low), self.parameter_of(ty, high));
                 Some(self.push(Expr::InRange { a, low, high }, Known::Bool))
             }
             11 => {
                 let a = self.find(|this, id| this.ty(id).is_integer())?;
-                let (table, _) = self.table(TableType { element: self.ty(a), nullable: false }, true);
+                let profile = self.profile_near(a);
+                let (table, _) = self.table(TableType { element: self.ty(a), nullable: false }, profile, true);
                 Some(self.push(Expr::Member { a, table }, Known::Bool))
             }
             12 => self.lookup(),
@@ -269,7 +287,8 @@ impl Generator<'_> {
         })?;
         let element = self.random.pick(&Type::ALL);
         let nullable = self.random.percent(50);
-        let (table, known) = self.table(TableType { element, nullable }, false);
+        let profile = Profile::random(self.random, element);
+        let (table, known) = self.table(TableType { element, nullable }, profile, false);
         Some(self.push(Expr::Lookup { table, index }, known))
     }
 
@@ -345,8 +364,8 @@ impl Generator<'_> {
     fn body(&mut self) {
         let emit = vec![Statement::Emit];
         self.pipeline.body = match self.random.below(8) {
-            0 | 1 => emit,
-            2..=4 => {
+            0..=2 => emit,
+            3 | 4 => {
                 let block = if self.random.percent(50) { vec![Statement::Stage, Statement::Emit] } else { emit };
                 vec![self.filter(block)]
             }
@@ -369,7 +388,13 @@ impl Generator<'_> {
     }
 
     fn filter(&mut self, then: Block) -> Statement {
-        Statement::If { condition: self.boolean(), then }
+        // A constant lets all rows pass or none, which is seldom worth a program.
+        let varies = |this: &Self, id: ExprId| {
+            let constant = matches!(this.pipeline.expr(id), Expr::Constant { .. } | Expr::Parameter(_));
+            this.ty(id) == Type::Bool && !constant
+        };
+        let condition = self.find(varies).unwrap_or_else(|| self.boolean());
+        Statement::If { condition, then }
     }
 
     fn some_nodes(&mut self, most: usize) -> Vec<ExprId> {
