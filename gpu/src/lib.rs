@@ -11,8 +11,10 @@
 
 mod choice;
 pub mod column;
+pub mod codegen;
 mod device;
 mod error;
+pub mod primitive;
 pub mod program;
 
 pub use choice::DeviceChoice;

@@ -1,0 +1,6 @@
+//! Code generators: a row program in, code of a target out.
+//!
+//! [`analysis`] says what both may know of a program before they write a line of it.
+
+pub mod analysis;
+pub mod cranelift;
