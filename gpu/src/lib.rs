@@ -13,10 +13,12 @@ pub mod cache;
 mod choice;
 pub mod codegen;
 pub mod column;
+pub mod codegen;
 mod device;
 mod error;
 pub mod interpret;
 pub mod memory;
+pub mod primitive;
 pub mod program;
 #[doc(hidden)]
 pub mod testing;

@@ -1,11 +1,27 @@
 //! The processor: its cores, its vector instructions, and the memory that it reads.
 
+mod execution;
+mod finish;
+mod hash_table;
+mod kernel;
+mod memory;
+mod output;
+mod pool;
+mod state;
+mod test;
+mod top_k;
+mod worker;
+
 use std::hint::black_box;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::{Bandwidth, Device, Kind, Memory, Traffic};
+use super::{Bandwidth, Device, Kernel, Kind, Memory, Traffic};
 use crate::error::{Error, Result};
+use crate::program::Pipeline;
+use kernel::CpuKernel;
+use pool::Pool;
 
 /// What is read to measure the memory: larger than nearly every cache, where there is room for it.
 const BUFFER: u64 = 1 << 30;
@@ -22,12 +38,14 @@ pub struct Cpu {
     cores: usize,
     vector: &'static str,
     model: String,
+    pool: Pool,
 }
 
 impl Cpu {
-    pub(super) fn find() -> Self {
+    /// Looks at the processor. Its threads start when a run first needs them.
+    pub fn find() -> Self {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { cores, vector: vector_extension(), model: model() }
+        Self { cores, vector: vector_extension(), model: model(), pool: Pool::new(cores) }
     }
 
     /// How many threads run at once.
@@ -72,6 +90,10 @@ impl Device for Cpu {
     fn measure_bandwidth(&self) -> Result<Bandwidth> {
         let free = self.memory().map_or(BUFFER, |memory| memory.free);
         measure(BUFFER.min(free / SHARE), self.cores)
+    }
+
+    fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
+        Ok(Arc::new(CpuKernel::compile(pipeline, self.pool.clone())?))
     }
 
     fn unused_because(&self) -> Option<&'static str> {

@@ -1,0 +1,230 @@
+//! What is known of a node without any data: the values it can take, whether it can raise a fault, what it costs.
+
+use crate::program::{Arithmetic, DatePart, Expr, ExprId, Pipeline, Scalar, Type, ValueType};
+
+/// The least and the greatest value of a node, NULLs' garbage included.
+pub type Interval = (i128, i128);
+
+/// What is known of every node of a pipeline.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The types of the nodes.
+    pub types: Vec<ValueType>,
+    intervals: Vec<Option<Interval>>,
+    faults: Vec<bool>,
+    costs: Vec<u32>,
+}
+
+/// From this cost on, a node that may not be needed is worth a branch.
+const EXPENSIVE: u32 = 24;
+
+impl Facts {
+    /// Looks at every node once. Err says what is wrong with which node.
+    pub fn of(pipeline: &Pipeline) -> Result<Self, String> {
+        let types = pipeline.value_types()?;
+        let mut facts = Self { intervals: Vec::with_capacity(types.len()), faults: vec![], costs: vec![], types };
+        for (at, expr) in pipeline.exprs.iter().enumerate() {
+            let ty = facts.types[at].ty;
+            let interval = ty.range().map(|range| facts.interval_of(pipeline, expr, ty).map_or(range, |found| within(found, range)));
+            facts.intervals.push(interval);
+            let operands = expr.operands();
+            let raises = expr.can_fault() && !facts.proved(expr, at);
+            facts.faults.push(raises || operands.iter().any(|o| facts.faults[o.0 as usize]));
+            let below = operands.iter().fold(0u32, |sum, o| sum.saturating_add(facts.costs[o.0 as usize]));
+            facts.costs.push(below.saturating_add(cost(expr, ty)));
+        }
+        Ok(facts)
+    }
+
+    /// The type of a node.
+    pub fn ty(&self, id: ExprId) -> ValueType {
+        self.types[id.0 as usize]
+    }
+
+    /// What an integer node lies in; `None` for `bool` and floats.
+    pub fn interval(&self, id: ExprId) -> Option<Interval> {
+        self.intervals[id.0 as usize]
+    }
+
+    /// Whether evaluating the node, its operands included, can raise a fault.
+    pub fn can_fault(&self, id: ExprId) -> bool {
+        self.faults[id.0 as usize]
+    }
+
+    /// Whether the node must or should be evaluated only where it is needed.
+    pub fn is_lazy(&self, id: ExprId) -> bool {
+        self.can_fault(id) || self.costs[id.0 as usize] >= EXPENSIVE
+    }
+
+    /// Whether the exact result of an arithmetic node always fits its type, so that nothing needs to be checked.
+    pub fn fits(&self, op: Arithmetic, a: ExprId, b: ExprId, ty: Type) -> bool {
+        match (self.interval(a), self.interval(b), ty.range()) {
+            (Some(a), Some(b), Some(range)) => {
+                exact(op, a, b).is_some_and(|found| range.0 <= found.0 && found.1 <= range.1)
+            }
+            (None, _, _) | (_, None, _) | (_, _, None) => false,
+        }
+    }
+
+    /// Whether the operands show that a node which may raise a fault never does.
+    fn proved(&self, expr: &Expr, at: usize) -> bool {
+        let ty = self.types[at].ty;
+        match *expr {
+            Expr::Arithmetic { op: op @ (Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply), a, b, .. } => {
+                self.fits(op, a, b, ty)
+            }
+            Expr::Arithmetic { b, .. } => self.interval(b).is_some_and(|(low, high)| low > 0 || high < -1),
+            Expr::Negate { a, .. } => match (self.interval(a), ty.range()) {
+                (Some((low, _)), Some((least, _))) => low > least,
+                (None, _) | (_, None) => false,
+            },
+            Expr::Cast { to, a, .. } => match (self.interval(a), to.range()) {
+                (Some((low, high)), Some((least, greatest))) => least <= low && high <= greatest,
+                (None, _) => self.ty(a).ty == Type::Bool,
+                (Some(_), None) => true,
+            },
+            Expr::Column(_)
+            | Expr::Parameter(_)
+            | Expr::Constant { .. }
+            | Expr::Compare { .. }
+            | Expr::InRange { .. }
+            | Expr::Member { .. }
+            | Expr::Lookup { .. }
+            | Expr::Not(_)
+            | Expr::And(..)
+            | Expr::Or(..)
+            | Expr::IsNull(_)
+            | Expr::IsDistinct(..)
+            | Expr::Select { .. }
+            | Expr::Coalesce(..)
+            | Expr::NullIf(..)
+            | Expr::DatePart { .. }
+            | Expr::AddMonths { .. } => false,
+        }
+    }
+
+    fn interval_of(&self, pipeline: &Pipeline, expr: &Expr, ty: Type) -> Option<Interval> {
+        let of = |id: ExprId| self.interval(id);
+        match *expr {
+            Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
+            Expr::Constant { value, .. } => match value {
+                Some(Scalar::Int(value)) => Some((value, value)),
+                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_)) => None,
+                None => Some((0, 0)),
+            },
+            Expr::Arithmetic { op, a, b, .. } => {
+                // A result that does not fit wraps or raises; either way only the type is known of it.
+                let range = ty.range()?;
+                exact(op, of(a)?, of(b)?).filter(|found| range.0 <= found.0 && found.1 <= range.1)
+            }
+            Expr::Negate { a, .. } => {
+                let (low, high) = of(a)?;
+                let range = ty.range()?;
+                if low == range.0 { None } else { Some((-high, -low)) }
+            }
+            Expr::Cast { a, to, .. } => {
+                if self.ty(a).ty == Type::Bool {
+                    return Some((0, 1));
+                }
+                let range = to.range()?;
+                of(a).filter(|found| range.0 <= found.0 && found.1 <= range.1)
+            }
+            Expr::Select { then, otherwise, .. } => union(of(then)?, of(otherwise)?),
+            Expr::Coalesce(a, b) => union(of(a)?, of(b)?),
+            Expr::NullIf(a, _) => of(a),
+            Expr::DatePart { part, .. } => match part {
+                DatePart::Quarter => Some((1, 4)),
+                DatePart::Month => Some((1, 12)),
+                DatePart::Day => Some((1, 31)),
+                DatePart::DayOfWeek => Some((0, 6)),
+                DatePart::IsoDayOfWeek => Some((1, 7)),
+                DatePart::DayOfYear => Some((1, 366)),
+                DatePart::Week => Some((1, 53)),
+                DatePart::Year
+                | DatePart::IsoYear
+                | DatePart::MonthStart
+                | DatePart::QuarterStart
+                | DatePart::YearStart => None,
+            },
+            Expr::Compare { .. }
+            | Expr::InRange { .. }
+            | Expr::Member { .. }
+            | Expr::Not(_)
+            | Expr::And(..)
+            | Expr::Or(..)
+            | Expr::IsNull(_)
+            | Expr::IsDistinct(..) => {
+                let _ = pipeline;
+                None
+            }
+        }
+    }
+}
+
+fn within(found: Interval, range: Interval) -> Interval {
+    (found.0.max(range.0), found.1.min(range.1))
+}
+
+fn union(a: Interval, b: Interval) -> Option<Interval> {
+    Some((a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// What the exact result lies in; `None` where 128 bits do not hold it, or nothing is known.
+fn exact(op: Arithmetic, a: Interval, b: Interval) -> Option<Interval> {
+    match op {
+        Arithmetic::Add => Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?)),
+        Arithmetic::Subtract => Some((a.0.checked_sub(b.1)?, a.1.checked_sub(b.0)?)),
+        Arithmetic::Multiply => {
+            let corners = [a.0.checked_mul(b.0)?, a.0.checked_mul(b.1)?, a.1.checked_mul(b.0)?, a.1.checked_mul(b.1)?];
+            Some((*corners.iter().min()?, *corners.iter().max()?))
+        }
+        Arithmetic::Divide | Arithmetic::RoundDivide | Arithmetic::FloorDivide => {
+            // The magnitude never grows, but for the rounding down of a negative quotient, which stays within it too.
+            let most = a.0.checked_abs()?.max(a.1.checked_abs()?);
+            Some((-most, most))
+        }
+        Arithmetic::Remainder | Arithmetic::FloorRemainder => {
+            let most = b.0.checked_abs()?.max(b.1.checked_abs()?);
+            Some((-most, most))
+        }
+    }
+}
+
+/// Roughly the cycles that a node itself takes.
+fn cost(expr: &Expr, ty: Type) -> u32 {
+    match expr {
+        Expr::Column(_) | Expr::Parameter(_) | Expr::Constant { .. } => 1,
+        Expr::Arithmetic { op, .. } => match op {
+            Arithmetic::Add | Arithmetic::Subtract => 1,
+            Arithmetic::Multiply => {
+                if ty == Type::I128 {
+                    12
+                } else {
+                    3
+                }
+            }
+            Arithmetic::Divide
+            | Arithmetic::Remainder
+            | Arithmetic::FloorDivide
+            | Arithmetic::FloorRemainder
+            | Arithmetic::RoundDivide => {
+                if ty == Type::I128 {
+                    40
+                } else {
+                    15
+                }
+            }
+        },
+        Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } => 30,
+        Expr::Lookup { .. } => 6,
+        Expr::InRange { .. } | Expr::Compare { .. } | Expr::IsDistinct(..) | Expr::NullIf(..) => 2,
+        Expr::Cast { .. }
+        | Expr::Negate { .. }
+        | Expr::Not(_)
+        | Expr::And(..)
+        | Expr::Or(..)
+        | Expr::IsNull(_)
+        | Expr::Select { .. }
+        | Expr::Coalesce(..) => 1,
+    }
+}

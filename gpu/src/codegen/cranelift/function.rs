@@ -1,0 +1,408 @@
+//! One compiled loop while it is being written: its builder, the values that are known, and its faults.
+
+use std::collections::HashMap;
+use std::mem::offset_of;
+
+use cranelift::codegen::ir::{FuncRef, StackSlot};
+use cranelift::prelude::*;
+
+use super::context::{ColumnView, Context, TableView};
+use super::module::Imports;
+use crate::codegen::analysis::Facts;
+use crate::primitive::Primitive;
+use crate::program::{ExprId, Fault, Pipeline, Type as Ty};
+
+/// A node's value in registers. `bool` is 0 or 1 in 8 bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// What it is where it is not NULL; anything of its type where it is.
+    pub value: Value,
+    /// 1 where it is not NULL; `None` where it never is.
+    pub valid: Option<Value>,
+}
+
+/// A loop over the rows of a list.
+pub(super) struct Loop<'a, 'f> {
+    pub b: FunctionBuilder<'f>,
+    pub pipeline: &'a Pipeline,
+    pub facts: &'a Facts,
+    imports: &'a mut Imports,
+    /// The context's address.
+    pub context: Value,
+    /// The first of the list's rows.
+    rows: Value,
+    /// How many rows the list has.
+    pub count: Value,
+    /// What the kind of loop takes besides.
+    pub extra: Value,
+    /// The row, within its block.
+    pub row: Value,
+    known: HashMap<ExprId, Held>,
+    order: Vec<ExprId>,
+    bases: HashMap<(u32, bool), Value>,
+    scalars: HashMap<u32, Value>,
+    tables: HashMap<u32, (Value, Value, Value)>,
+    functions: HashMap<Primitive, FuncRef>,
+    faults: HashMap<u32, Block>,
+    out: Option<StackSlot>,
+    next: Block,
+    body: Block,
+    head: Block,
+    exit: Block,
+    at: Variable,
+}
+
+/// An address that is there and does not change while the loop runs.
+pub(super) fn fixed() -> MemFlagsData {
+    MemFlagsData::new().with_notrap().with_readonly().with_can_move()
+}
+
+/// An address that is there.
+pub(super) fn plain() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+/// The type of the register that holds a value.
+pub(super) fn register(ty: Ty) -> Type {
+    match ty {
+        Ty::Bool | Ty::I8 | Ty::U8 => types::I8,
+        Ty::I16 | Ty::U16 => types::I16,
+        Ty::I32 | Ty::U32 => types::I32,
+        Ty::I64 => types::I64,
+        Ty::I128 => types::I128,
+        Ty::F32 => types::F32,
+        Ty::F64 => types::F64,
+    }
+}
+
+/// Whether a type has a sign.
+pub(super) fn is_signed(ty: Ty) -> bool {
+    match ty {
+        Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 => true,
+        Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 | Ty::F32 | Ty::F64 => false,
+    }
+}
+
+impl<'a, 'f> Loop<'a, 'f> {
+    /// Opens a function of the signature [`RowLoop`](super::context::RowLoop), and loads what the nodes below `roots` need
+    /// of the block. Until [`Loop::begin`] the code runs once.
+    pub fn open(
+        mut b: FunctionBuilder<'f>,
+        pipeline: &'a Pipeline,
+        facts: &'a Facts,
+        imports: &'a mut Imports,
+        roots: &[ExprId],
+    ) -> Self {
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.switch_to_block(entry);
+        let [context, rows, count, extra] = *b.block_params(entry) else { unreachable!("a row loop has four arguments") };
+        let (head, body, next, exit) = (b.create_block(), b.create_block(), b.create_block(), b.create_block());
+        let at = b.declare_var(types::I64);
+        let mut this = Self {
+            b,
+            pipeline,
+            facts,
+            imports,
+            context,
+            rows,
+            count,
+            extra,
+            row: context,
+            known: HashMap::new(),
+            order: vec![],
+            bases: HashMap::new(),
+            scalars: HashMap::new(),
+            tables: HashMap::new(),
+            functions: HashMap::new(),
+            faults: HashMap::new(),
+            out: None,
+            next,
+            body,
+            head,
+            exit,
+            at,
+        };
+        this.load_inputs(roots);
+        this
+    }
+
+    /// Loads addresses and parameters once, in front of the loop.
+    fn load_inputs(&mut self, roots: &[ExprId]) {
+        let mut wanted: Vec<ExprId> = roots.to_vec();
+        let mut done = vec![false; self.pipeline.exprs.len()];
+        let (mut columns, mut scalars, mut tables) = (vec![], vec![], vec![]);
+        while let Some(id) = wanted.pop() {
+            if std::mem::replace(&mut done[id.0 as usize], true) {
+                continue;
+            }
+            let expr = self.pipeline.expr(id);
+            use crate::program::Expr;
+            match expr {
+                Expr::Column(column) => columns.push(column.0),
+                Expr::Parameter(parameter) => scalars.push(parameter.0),
+                Expr::InRange { low, high, .. } => scalars.extend([low.0, high.0]),
+                Expr::Member { table, .. } | Expr::Lookup { table, .. } => tables.push(table.0),
+                Expr::Constant { .. }
+                | Expr::Arithmetic { .. }
+                | Expr::Negate { .. }
+                | Expr::Compare { .. }
+                | Expr::Not(_)
+                | Expr::And(..)
+                | Expr::Or(..)
+                | Expr::IsNull(_)
+                | Expr::IsDistinct(..)
+                | Expr::Select { .. }
+                | Expr::Coalesce(..)
+                | Expr::NullIf(..)
+                | Expr::Cast { .. }
+                | Expr::DatePart { .. }
+                | Expr::AddMonths { .. } => {}
+            }
+            wanted.extend(expr.operands());
+        }
+        if !columns.is_empty() {
+            let views = self.field(offset_of!(Context, columns), types::I64);
+            for column in columns {
+                let at = column as usize * size_of::<ColumnView>();
+                let values = at + offset_of!(ColumnView, values);
+                let base = self.b.ins().load(types::I64, fixed(), views, values as i32);
+                self.bases.insert((column, false), base);
+                if self.pipeline.columns[column as usize].nullable {
+                    let validity = at + offset_of!(ColumnView, validity);
+                    let base = self.b.ins().load(types::I64, fixed(), views, validity as i32);
+                    self.bases.insert((column, true), base);
+                }
+            }
+        }
+        if !scalars.is_empty() {
+            let values = self.field(offset_of!(Context, parameters), types::I64);
+            for parameter in scalars {
+                let ty = register(self.pipeline.parameters[parameter as usize]);
+                let value = self.b.ins().load(ty, fixed(), values, parameter as i32 * 16);
+                self.scalars.insert(parameter, value);
+            }
+        }
+        if !tables.is_empty() {
+            let views = self.field(offset_of!(Context, tables), types::I64);
+            for table in tables {
+                let at = table as usize * size_of::<TableView>();
+                let mut load = |offset: usize| self.b.ins().load(types::I64, fixed(), views, (at + offset) as i32);
+                let values = load(offset_of!(TableView, values));
+                let validity = load(offset_of!(TableView, validity));
+                let length = load(offset_of!(TableView, len));
+                self.tables.insert(table, (values, validity, length));
+            }
+        }
+    }
+
+    /// Begins the loop: what follows runs for every row of the list.
+    pub fn begin(&mut self) {
+        let zero = self.b.ins().iconst(types::I64, 0);
+        self.b.def_var(self.at, zero);
+        self.b.ins().jump(self.head, &[]);
+        self.b.switch_to_block(self.head);
+        let at = self.b.use_var(self.at);
+        let more = self.b.ins().icmp(IntCC::UnsignedLessThan, at, self.count);
+        self.b.ins().brif(more, self.body, &[], self.exit, &[]);
+        self.b.switch_to_block(self.body);
+        let place = self.b.ins().ishl_imm_u(at, 1);
+        let place = self.b.ins().iadd(self.rows, place);
+        self.row = self.b.ins().uload16(types::I64, plain(), place, 0);
+    }
+
+    /// Which row of the list it is.
+    pub fn place(&mut self) -> Value {
+        self.b.use_var(self.at)
+    }
+
+    /// Goes on with the next row.
+    pub fn jump_next(&mut self) {
+        self.b.ins().jump(self.next, &[]);
+    }
+
+    /// Where the next row begins.
+    pub fn next_block(&self) -> Block {
+        self.next
+    }
+
+    /// Ends the loop: what follows runs once, behind the last row.
+    pub fn end(&mut self) {
+        self.b.ins().jump(self.next, &[]);
+        self.b.switch_to_block(self.next);
+        let at = self.b.use_var(self.at);
+        let at = self.b.ins().iadd_imm_s(at, 1);
+        self.b.def_var(self.at, at);
+        self.b.ins().jump(self.head, &[]);
+        self.b.switch_to_block(self.exit);
+        self.known.clear();
+        self.order.clear();
+    }
+
+    /// Returns `result`, and completes the function.
+    pub fn close(mut self, result: Value, config: isa::TargetFrontendConfig) {
+        self.b.ins().return_(&[result]);
+        for (code, block) in std::mem::take(&mut self.faults) {
+            self.b.switch_to_block(block);
+            let code = self.b.ins().iconst(types::I64, i64::from(code));
+            self.b.ins().store(plain(), code, self.context, offset_of!(Context, fault) as i32);
+            let zero = self.b.ins().iconst(types::I64, 0);
+            self.b.ins().return_(&[zero]);
+        }
+        self.b.seal_all_blocks();
+        self.b.finalize(config);
+    }
+
+    /// A word of the context.
+    pub fn field(&mut self, offset: usize, ty: Type) -> Value {
+        self.b.ins().load(ty, plain(), self.context, offset as i32)
+    }
+
+    /// Writes a word of the context.
+    pub fn set_field(&mut self, offset: usize, value: Value) {
+        self.b.ins().store(plain(), value, self.context, offset as i32);
+    }
+
+    /// The address of a column's values, or of its validity.
+    pub fn base(&self, column: u32, validity: bool) -> Value {
+        self.bases[&(column, validity)]
+    }
+
+    /// A parameter's value.
+    pub fn scalar(&self, parameter: u32) -> Value {
+        self.scalars[&parameter]
+    }
+
+    /// A table's values, validity and length.
+    pub fn table(&self, table: u32) -> (Value, Value, Value) {
+        self.tables[&table]
+    }
+
+    /// What is known of a node here.
+    pub fn find(&self, id: ExprId) -> Option<Held> {
+        self.known.get(&id).copied()
+    }
+
+    /// Keeps a node's value for what this place dominates.
+    pub fn keep(&mut self, id: ExprId, held: Held) {
+        self.known.insert(id, held);
+        self.order.push(id);
+    }
+
+    /// A place to come back to with [`Loop::forget`].
+    pub fn mark(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Forgets what was learnt since, in a branch that is left.
+    pub fn forget(&mut self, mark: usize) {
+        for id in self.order.drain(mark..) {
+            self.known.remove(&id);
+        }
+    }
+
+    /// Leaves the function with a fault where the condition holds.
+    pub fn fault_where(&mut self, condition: Value, fault: Fault) {
+        let block = match self.faults.get(&(fault as u32)) {
+            Some(block) => *block,
+            None => {
+                let block = self.b.create_block();
+                self.b.set_cold_block(block);
+                self.faults.insert(fault as u32, block);
+                block
+            }
+        };
+        let on = self.b.create_block();
+        self.b.ins().brif(condition, block, &[], on, &[]);
+        self.b.switch_to_block(on);
+    }
+
+    /// Calls a primitive.
+    pub fn call(&mut self, primitive: Primitive, arguments: &[Value]) -> Value {
+        let function = match self.functions.get(&primitive) {
+            Some(function) => *function,
+            None => {
+                let function = self.imports.function(primitive, self.b.func);
+                self.functions.insert(primitive, function);
+                function
+            }
+        };
+        let call = self.b.ins().call(function, arguments);
+        self.b.inst_results(call)[0]
+    }
+
+    /// The slot of 16 bytes for what a primitive writes, and its address.
+    pub fn out(&mut self) -> (StackSlot, Value) {
+        let slot = match self.out {
+            Some(slot) => slot,
+            None => {
+                let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 4));
+                self.out = Some(slot);
+                slot
+            }
+        };
+        let address = self.b.ins().stack_addr(types::I64, slot, 0);
+        (slot, address)
+    }
+
+    /// Bit `index` (64 bits) of the bits at `base`, as 0 or 1 in 8 bits.
+    pub fn bit(&mut self, base: Value, index: Value) -> Value {
+        let byte = self.b.ins().ushr_imm_u(index, 3);
+        let address = self.b.ins().iadd(base, byte);
+        let byte = self.b.ins().uload8(types::I32, plain(), address, 0);
+        let shift = self.b.ins().ireduce(types::I32, index);
+        let shift = self.b.ins().band_imm_u(shift, 7);
+        let bit = self.b.ins().ushr(byte, shift);
+        let bit = self.b.ins().ireduce(types::I8, bit);
+        self.b.ins().band_imm_u(bit, 1)
+    }
+
+    /// The address of element `index` (64 bits) of elements of so many bytes.
+    pub fn element(&mut self, base: Value, index: Value, bytes: usize) -> Value {
+        let offset = if bytes == 1 {
+            index
+        } else if bytes.is_power_of_two() {
+            self.b.ins().ishl_imm_u(index, i64::from(bytes.trailing_zeros()))
+        } else {
+            self.b.ins().imul_imm_u(index, bytes as i64)
+        };
+        self.b.ins().iadd(base, offset)
+    }
+
+    /// A constant of an integer type, 128 bits too.
+    pub fn int(&mut self, ty: Type, value: i128) -> Value {
+        if ty == types::I128 {
+            let low = self.b.ins().iconst(types::I64, value as i64);
+            let high = self.b.ins().iconst(types::I64, (value >> 64) as i64);
+            self.b.ins().iconcat(low, high)
+        } else {
+            let bits = ty.bits();
+            let masked = if bits == 64 { value as i64 } else { (value as u64 & ((1u64 << bits) - 1)) as i64 };
+            self.b.ins().iconst(ty, masked)
+        }
+    }
+
+    /// Zero of any register type.
+    pub fn zero(&mut self, ty: Type) -> Value {
+        match ty {
+            types::F32 => self.b.ins().f32const(0.0),
+            types::F64 => self.b.ins().f64const(0.0),
+            _integer => self.int(ty, 0),
+        }
+    }
+
+    /// Whether both conditions hold; one that is `None` always does.
+    pub fn both(&mut self, a: Option<Value>, b: Option<Value>) -> Option<Value> {
+        match (a, b) {
+            (Some(a), Some(b)) if a == b => Some(a),
+            (Some(a), Some(b)) => Some(self.b.ins().band(a, b)),
+            (Some(only), None) | (None, Some(only)) => Some(only),
+            (None, None) => None,
+        }
+    }
+
+    /// `NOT` of 0 or 1.
+    pub fn not(&mut self, a: Value) -> Value {
+        self.b.ins().bxor_imm_u(a, 1)
+    }
+}

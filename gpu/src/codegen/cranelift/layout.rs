@@ -1,0 +1,373 @@
+//! How the state of a group, a packed key and a row of a top-k lie in memory. The compiled code and the code that
+//! merges and exports read the same description.
+
+use crate::codegen::analysis::Facts;
+use crate::program::{Aggregate, AggregateOp, Domain, ExprId, Fault, Order, Type, ValueType};
+
+/// The state of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateLayout {
+    /// Bytes, a multiple of 8.
+    pub size: usize,
+    /// What is kept, each thing once.
+    pub slots: Vec<Slot>,
+    /// Which slot each aggregate reads.
+    pub aggregates: Vec<usize>,
+    /// The byte that is set once a row was there; where neither a count of rows nor a hash table says so.
+    pub occupied: Option<usize>,
+    /// The state before the first row.
+    pub empty: Vec<u8>,
+}
+
+/// One thing that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// What.
+    pub op: SlotOp,
+    /// Where.
+    pub offset: usize,
+    /// What says that it is not NULL.
+    pub seen: Seen,
+    /// Of which node.
+    pub input: Option<ExprId>,
+    /// Of which rows.
+    pub filter: Option<ExprId>,
+}
+
+/// How a slot says that it has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It always has.
+    Always,
+    /// A row came to the group.
+    Occupied,
+    /// A byte of its own.
+    Flag(usize),
+}
+
+/// What a slot keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotOp {
+    /// The number of rows: a word.
+    Rows,
+    /// The number of values: a word.
+    Count,
+    /// A sum that fits, or wraps: a word.
+    Sum64,
+    /// A sum whose total must fit 64 bits: 16 bytes.
+    Total64(Fault),
+    /// A sum of 128 bits, that raises the fault where it does not fit.
+    Sum128(Option<Fault>),
+    /// A sum of floats: a word.
+    SumFloat,
+    /// The least value.
+    Least(Type),
+    /// The greatest value.
+    Greatest(Type),
+    /// A bit for each value of a domain.
+    Distinct {
+        /// The values.
+        domain: Domain,
+        /// Whether their sum is wanted, or their number.
+        sum: bool,
+    },
+}
+
+impl SlotOp {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Rows | Self::Count | Self::Sum64 | Self::SumFloat => 8,
+            Self::Total64(_) | Self::Sum128(_) => 16,
+            Self::Least(ty) | Self::Greatest(ty) => ty.bytes().next_multiple_of(8),
+            Self::Distinct { domain, .. } => (domain.size as usize).div_ceil(64).max(1) * 8,
+        }
+    }
+
+    /// What an empty group holds, as the bytes of the slot.
+    fn empty(self) -> Vec<u8> {
+        let mut bytes = vec![0; self.bytes()];
+        let greatest = |ty: Type| match ty {
+            Type::Bool => vec![1],
+            Type::F32 => f32::NAN.to_le_bytes().to_vec(),
+            Type::F64 => f64::NAN.to_le_bytes().to_vec(),
+            Type::I8
+            | Type::I16
+            | Type::I32
+            | Type::I64
+            | Type::I128
+            | Type::U8
+            | Type::U16
+            | Type::U32 => ty.range().map_or(vec![], |(_, high)| high.to_le_bytes()[..ty.bytes()].to_vec()),
+        };
+        let least = |ty: Type| match ty {
+            Type::Bool => vec![0],
+            Type::F32 => f32::NEG_INFINITY.to_le_bytes().to_vec(),
+            Type::F64 => f64::NEG_INFINITY.to_le_bytes().to_vec(),
+            Type::I8
+            | Type::I16
+            | Type::I32
+            | Type::I64
+            | Type::I128
+            | Type::U8
+            | Type::U16
+            | Type::U32 => ty.range().map_or(vec![], |(low, _)| low.to_le_bytes()[..ty.bytes()].to_vec()),
+        };
+        let value = match self {
+            Self::Least(ty) => greatest(ty),
+            Self::Greatest(ty) => least(ty),
+            Self::Rows
+            | Self::Count
+            | Self::Sum64
+            | Self::Total64(_)
+            | Self::Sum128(_)
+            | Self::SumFloat
+            | Self::Distinct { .. } => vec![],
+        };
+        bytes[..value.len()].copy_from_slice(&value);
+        bytes
+    }
+}
+
+impl StateLayout {
+    /// The layout of a sink's aggregates. `single`: there is one state, with or without rows; `hash`: a state exists
+    /// only where a row came.
+    pub fn of(aggregates: &[Aggregate], facts: &Facts, single: bool, hash: bool) -> Self {
+        let mut layout = Self { size: 0, slots: vec![], aggregates: vec![], occupied: None, empty: vec![] };
+        let mut known: Vec<(Aggregate, usize)> = vec![];
+        let mut flags = vec![];
+        for aggregate in aggregates {
+            if let Some((_, slot)) = known.iter().find(|(other, _)| other == aggregate) {
+                layout.aggregates.push(*slot);
+                continue;
+            }
+            let input = aggregate.input.map(|id| facts.ty(id));
+            let nullable = input.is_some_and(|ty| ty.nullable);
+            let op = match aggregate.op {
+                AggregateOp::Count if !nullable && aggregate.filter.is_none() => SlotOp::Rows,
+                AggregateOp::Count => SlotOp::Count,
+                AggregateOp::Sum { ty: Type::I128, fault } => SlotOp::Sum128(fault),
+                AggregateOp::Sum { ty: Type::F64 | Type::F32, .. } => SlotOp::SumFloat,
+                AggregateOp::Sum { fault: Some(fault), .. } => SlotOp::Total64(fault),
+                AggregateOp::Sum { fault: None, .. } => SlotOp::Sum64,
+                AggregateOp::Min => SlotOp::Least(input.map_or(Type::I64, |ty| ty.ty)),
+                AggregateOp::Max => SlotOp::Greatest(input.map_or(Type::I64, |ty| ty.ty)),
+                AggregateOp::CountDistinct(domain) => SlotOp::Distinct { domain, sum: false },
+                AggregateOp::SumDistinct(domain) => SlotOp::Distinct { domain, sum: true },
+            };
+            let always = match op {
+                // Their emptiness shows in the value itself.
+                SlotOp::Rows | SlotOp::Count | SlotOp::Distinct { .. } => true,
+                SlotOp::Sum64
+                | SlotOp::Total64(_)
+                | SlotOp::Sum128(_)
+                | SlotOp::SumFloat
+                | SlotOp::Least(_)
+                | SlotOp::Greatest(_) => false,
+            };
+            let seen = if always {
+                Seen::Always
+            } else if nullable || aggregate.filter.is_some() {
+                flags.push(layout.slots.len());
+                Seen::Flag(0)
+            } else if single {
+                Seen::Occupied
+            } else {
+                Seen::Always
+            };
+            layout.aggregates.push(layout.slots.len());
+            known.push((aggregate.clone(), layout.slots.len()));
+            // Counting rows evaluates its input no less: it may raise a fault.
+            let input = aggregate.input.filter(|id| op != SlotOp::Rows || facts.can_fault(*id));
+            layout.slots.push(Slot { op, offset: layout.empty.len(), seen, input, filter: aggregate.filter });
+            layout.empty.extend(op.empty());
+        }
+        for slot in flags {
+            layout.slots[slot].seen = Seen::Flag(layout.empty.len());
+            layout.empty.push(0);
+        }
+        let counted = layout.slots.iter().any(|slot| slot.op == SlotOp::Rows);
+        if !hash && !counted {
+            layout.occupied = Some(layout.empty.len());
+            layout.empty.push(0);
+        }
+        let size = layout.empty.len().next_multiple_of(8);
+        layout.empty.resize(size, 0);
+        layout.size = size;
+        layout
+    }
+
+    /// Whether a state of zeros is an empty one.
+    pub fn is_zero(&self) -> bool {
+        self.empty.iter().all(|byte| *byte == 0)
+    }
+}
+
+/// How the keys of a group lie in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyLayout {
+    /// How many words. The highest bit of the first says that the entry is taken.
+    pub words: usize,
+    /// Each key.
+    pub fields: Vec<KeyField>,
+    /// Where the low bits lie that choose among neighbouring places: word and shift.
+    pub local: Vec<(usize, u32)>,
+}
+
+/// Where a key lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyField {
+    /// The key.
+    pub expr: ExprId,
+    /// Its type.
+    pub ty: ValueType,
+    /// The word; 128 bits go on in the next one.
+    pub word: usize,
+    /// The lowest bit.
+    pub shift: u32,
+    /// How many bits: 128, or at most 64.
+    pub bits: u32,
+    /// Whether the highest of them is a sign.
+    pub signed: bool,
+    /// Word and bit that say that it is NULL.
+    pub null: Option<(usize, u32)>,
+}
+
+/// The bit that says that an entry is taken.
+pub const TAKEN: u64 = 1 << 63;
+
+impl KeyLayout {
+    /// Packs the keys, in their order, each into the first word that has room.
+    pub fn of(keys: &[ExprId], facts: &Facts) -> Self {
+        let mut used = vec![0u32];
+        // The first word keeps its highest bit.
+        let room = |at: usize| if at == 0 { 63 } else { 64 };
+        let mut place = |bits: u32| {
+            let found = used.iter().enumerate().position(|(at, used)| used + bits <= room(at));
+            let at = found.unwrap_or_else(|| {
+                used.push(0);
+                used.len() - 1
+            });
+            used[at] += bits.min(64);
+            (at, used[at] - bits.min(64))
+        };
+        let mut fields = vec![];
+        for expr in keys {
+            let ty = facts.ty(*expr);
+            let (bits, signed) = key_bits(ty.ty, facts.interval(*expr));
+            let (word, shift) = if bits == 128 {
+                // Two words of its own, one behind the other: nothing of 64 bits fits before them.
+                let (word, _) = place(64);
+                let (next, _) = place(64);
+                debug_assert_eq!(next, word + 1);
+                (word, 0)
+            } else {
+                place(bits)
+            };
+            let null = ty.nullable.then(|| place(1));
+            fields.push(KeyField { expr: *expr, ty, word, shift, bits, signed, null });
+        }
+        let local = |field: &&KeyField| field.ty.ty.is_integer() && field.bits < 128;
+        let local = fields.iter().filter(local).take(2).map(|field| (field.word, field.shift)).collect();
+        Self { words: used.len(), fields, local }
+    }
+}
+
+/// How many bits a key takes, and whether it has a sign.
+fn key_bits(ty: Type, interval: Option<(i128, i128)>) -> (u32, bool) {
+    let Some((low, high)) = interval else { return (ty.bits(), false) };
+    let magnitude = |value: i128| 128 - (if value < 0 { !value } else { value }).leading_zeros();
+    let (bits, signed) =
+        if low >= 0 { (magnitude(high), false) } else { (magnitude(low).max(magnitude(high)) + 1, true) };
+    match bits {
+        0 => (1, signed),
+        1..=64 => (bits, signed),
+        _ => (128, signed),
+    }
+}
+
+/// How a top-k's row lies: its order as words that compare as unsigned numbers, then its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLayout {
+    /// Bytes of a row, a multiple of 8.
+    pub stride: usize,
+    /// How many words the order takes.
+    pub words: usize,
+    /// Each key of the order.
+    pub order: Vec<OrderField>,
+    /// The columns.
+    pub columns: Vec<RowColumn>,
+}
+
+/// Where a key of an order lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderField {
+    /// The key.
+    pub order: Order,
+    /// Its type.
+    pub ty: ValueType,
+    /// Word and bit of the NULL.
+    pub null: Option<(usize, u32)>,
+    /// The word; 128 bits go on in the next one, the higher half first.
+    pub word: usize,
+    /// The lowest bit.
+    pub shift: u32,
+}
+
+/// A column of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowColumn {
+    /// The column.
+    pub expr: ExprId,
+    /// Its type.
+    pub ty: ValueType,
+    /// Where its value is.
+    pub offset: usize,
+    /// Where the byte is that says that it is not NULL.
+    pub valid: Option<usize>,
+}
+
+impl RowLayout {
+    /// Packs the keys from the highest bit of the first word on.
+    pub fn of(order: &[Order], columns: &[ExprId], facts: &Facts) -> Self {
+        let (mut words, mut left) = (0usize, 0u32);
+        let mut place = |bits: u32| {
+            if left < bits {
+                words += 1;
+                left = 64;
+            }
+            left -= bits;
+            (words - 1, left)
+        };
+        let mut fields = vec![];
+        for key in order {
+            let ty = facts.ty(key.expr);
+            let null = ty.nullable.then(|| place(1));
+            let (word, shift) = match ty.ty.bits() {
+                128 => {
+                    let (word, _) = place(64);
+                    place(64);
+                    (word, 0)
+                }
+                bits => place(bits),
+            };
+            fields.push(OrderField { order: key.clone(), ty, null, word, shift });
+        }
+        let words = words.max(1);
+        let mut offset = words * 8;
+        let mut places = vec![];
+        for expr in columns {
+            let ty = facts.ty(*expr);
+            let bytes = ty.ty.bytes();
+            offset = offset.next_multiple_of(bytes.min(8));
+            places.push(RowColumn { expr: *expr, ty, offset, valid: None });
+            offset += bytes;
+        }
+        for place in &mut places {
+            if place.ty.nullable {
+                place.valid = Some(offset);
+                offset += 1;
+            }
+        }
+        Self { stride: offset.next_multiple_of(8), words, order: fields, columns: places }
+    }
+}

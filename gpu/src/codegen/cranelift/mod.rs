@@ -1,0 +1,295 @@
+//! Machine code for the processor, by Cranelift.
+//!
+//! A pipeline becomes a handful of small loops over a list of rows (16-bit numbers within a block of at most
+//! [`BLOCK`] rows): filters, which shorten the list, then the loops of the sink. Between
+//! them the worker (`device/cpu`) calls what vector instructions do better: tests of columns, lists from masks, splitting
+//! a block by group, fetching a hash table's places ahead.
+//!
+//! [`BLOCK`]: crate::primitive::select::BLOCK
+
+mod aggregate;
+pub mod context;
+mod expr;
+mod function;
+pub mod group;
+pub mod layout;
+pub mod mask;
+mod module;
+mod rows;
+mod scalar;
+mod statement;
+
+use context::RowLoop;
+use layout::{KeyLayout, RowLayout, StateLayout};
+use mask::Test;
+use module::{Builder, Functions};
+
+use self::function::Loop;
+use crate::codegen::analysis::Facts;
+use crate::error::{Error, Result};
+use crate::primitive::split;
+use crate::program::{ExprId, Key, Pipeline, Sink, Strategy, ValueType};
+
+/// A pipeline's loops, and what else a worker needs to know.
+pub struct Code {
+    functions: Functions,
+    /// What vector instructions test before the first loop.
+    pub test: Option<Test>,
+    /// Loops that leave the rows which pass.
+    pub filters: Vec<RowLoop>,
+    /// How often at most a row reaches the sink.
+    pub emits: usize,
+    /// What takes the rows.
+    pub sink: SinkCode,
+}
+
+/// The loops of a sink.
+pub enum SinkCode {
+    /// Columns, a value after another.
+    Materialize {
+        /// The loop.
+        write: RowLoop,
+        /// The columns' types.
+        columns: Vec<ValueType>,
+    },
+    /// A bit for each row of the source: no loop at all.
+    Bitmap,
+    /// One state.
+    Single {
+        /// The loop.
+        fold: RowLoop,
+        /// The state.
+        state: StateLayout,
+    },
+    /// A state for each combination of keys.
+    Dense {
+        /// The loop over all rows.
+        fold: RowLoop,
+        /// Where there are few groups: how their rows are told apart.
+        split: Option<Split>,
+        /// The state.
+        state: StateLayout,
+        /// The keys, with their types and how many numbers each takes.
+        keys: Vec<(Key, ValueType, u64)>,
+        /// How many states.
+        groups: usize,
+    },
+    /// A hash table.
+    Hash {
+        /// The loop that packs keys and finds places.
+        homes: RowLoop,
+        /// The loop that finds entries and folds.
+        fold: RowLoop,
+        /// The keys.
+        keys: KeyLayout,
+        /// The state behind them.
+        state: StateLayout,
+    },
+    /// The first rows.
+    TopK {
+        /// The loop.
+        write: RowLoop,
+        /// How a row lies.
+        row: RowLayout,
+        /// How many at most.
+        limit: u64,
+    },
+}
+
+/// How a block is split by group before it is folded group by group, each group's state in registers.
+pub struct Split {
+    /// The loop over the rows of one group.
+    pub fold: RowLoop,
+    /// The loop that numbers the rows; `None` where all keys are columns, which need no loop.
+    pub number: Option<RowLoop>,
+}
+
+impl Code {
+    /// Compiles a pipeline.
+    pub fn compile(pipeline: &Pipeline) -> Result<Self> {
+        Self::generate(pipeline, false)
+    }
+
+    fn generate(pipeline: &Pipeline, with_text: bool) -> Result<Self> {
+        let facts = Facts::of(pipeline).map_err(Error::Invalid)?;
+        let shape = statement::Shape::of(pipeline, &facts);
+        let mut builder = Builder::new(with_text)?;
+        let mut filters = vec![];
+        for (at, filter) in shape.filters.iter().enumerate() {
+            let roots = match filter {
+                statement::Filter::Conditions(conditions) => conditions.clone(),
+                statement::Filter::Body => conditions(&pipeline.body),
+            };
+            filters.push(builder.define(&format!("filter{at}"), |b, imports, config| {
+                statement::write(Loop::open(b, pipeline, &facts, imports, &roots), filter, config);
+            })?);
+        }
+        let plan = Plan::of(pipeline, &facts)?;
+        let mut loops = vec![];
+        plan.define(pipeline, &facts, &mut builder, &mut loops)?;
+        let functions = builder.finish()?;
+        let filters = filters.into_iter().map(|at| functions.get(at)).collect();
+        let loops: Vec<RowLoop> = loops.into_iter().map(|at| functions.get(at)).collect();
+        Ok(Self { test: shape.test, filters, emits: shape.emits, sink: plan.complete(&loops), functions })
+    }
+
+    /// A pipeline's code as Cranelift's text.
+    pub fn text(pipeline: &Pipeline) -> Result<String> {
+        Ok(Self::generate(pipeline, true)?.functions.text.clone())
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").field("test", &self.test).field("filters", &self.filters.len()).finish_non_exhaustive()
+    }
+}
+
+/// A sink, before its loops are compiled.
+enum Plan<'a> {
+    Materialize(&'a [ExprId], Vec<ValueType>),
+    Bitmap,
+    Single(StateLayout),
+    Dense { keys: Vec<(Key, ValueType, u64)>, state: StateLayout, groups: usize, few: bool, computed: bool },
+    Hash(KeyLayout, StateLayout),
+    TopK(RowLayout, u64),
+}
+
+/// The most bytes of state that a dense group may take for a worker.
+const DENSE_BYTES: u64 = 1 << 30;
+/// The most bytes of one entry of a hash table.
+const ENTRY_BYTES: usize = 1 << 16;
+
+impl<'a> Plan<'a> {
+    fn of(pipeline: &'a Pipeline, facts: &Facts) -> Result<Self> {
+        Ok(match &pipeline.sink {
+            Sink::Materialize { columns } => {
+                Self::Materialize(columns, columns.iter().map(|id| facts.ty(*id)).collect())
+            }
+            Sink::Bitmap => Self::Bitmap,
+            Sink::TopK { order, columns, limit } => Self::TopK(RowLayout::of(order, columns, facts), *limit),
+            Sink::Group { keys, aggregates, strategy } => match strategy {
+                Strategy::Single => {
+                    let state = StateLayout::of(aggregates, facts, true, false);
+                    if state.size as u64 > DENSE_BYTES {
+                        return Err(Error::Unsupported("the state of an aggregate is too large".to_owned()));
+                    }
+                    Self::Single(state)
+                }
+                Strategy::Dense => {
+                    let state = StateLayout::of(aggregates, facts, false, false);
+                    let keys: Vec<_> = keys
+                        .iter()
+                        .map(|key| {
+                            let ty = facts.ty(key.expr);
+                            (key.clone(), ty, group::numbers(key, ty.nullable))
+                        })
+                        .collect();
+                    let groups = keys.iter().fold(1u64, |all, (_, _, count)| all.saturating_mul(*count));
+                    if groups.saturating_mul(state.size as u64) > DENSE_BYTES {
+                        return Err(Error::Unsupported("the states of a dense group are too large".to_owned()));
+                    }
+                    let few = groups <= split::GROUPS as u64;
+                    let computed = keys.iter().any(|(key, ty, _)| !is_digit(pipeline, key, *ty));
+                    Self::Dense { keys, state, groups: groups as usize, few, computed }
+                }
+                Strategy::Hash => {
+                    let state = StateLayout::of(aggregates, facts, false, true);
+                    let keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
+                    let keys = KeyLayout::of(&keys, facts);
+                    if keys.words * 8 + state.size > ENTRY_BYTES {
+                        return Err(Error::Unsupported("the state of a group is too large for a hash table".to_owned()));
+                    }
+                    Self::Hash(keys, state)
+                }
+            },
+        })
+    }
+
+    fn define(&self, pipeline: &Pipeline, facts: &Facts, builder: &mut Builder, loops: &mut Vec<usize>) -> Result<()> {
+        let of_state = |state: &StateLayout| -> Vec<ExprId> {
+            state.slots.iter().flat_map(|slot| slot.input.into_iter().chain(slot.filter)).collect()
+        };
+        match self {
+            Self::Materialize(columns, _) => {
+                loops.push(builder.define("materialize", |b, imports, config| {
+                    rows::write_materialize(Loop::open(b, pipeline, facts, imports, columns), columns, config);
+                })?);
+            }
+            Self::Bitmap => {}
+            Self::Single(state) => {
+                loops.push(builder.define("single", |b, imports, config| {
+                    group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
+                })?);
+            }
+            Self::Dense { keys, state, few, computed, .. } => {
+                let keys: Vec<Key> = keys.iter().map(|(key, _, _)| key.clone()).collect();
+                let of_keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
+                let roots: Vec<ExprId> = of_keys.iter().copied().chain(of_state(state)).collect();
+                loops.push(builder.define("dense", |b, imports, config| {
+                    group::write_dense(Loop::open(b, pipeline, facts, imports, &roots), &keys, state, config);
+                })?);
+                if *few {
+                    loops.push(builder.define("group", |b, imports, config| {
+                        group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
+                    })?);
+                    if *computed {
+                        loops.push(builder.define("number", |b, imports, config| {
+                            group::write_numbers(Loop::open(b, pipeline, facts, imports, &of_keys), &keys, config);
+                        })?);
+                    }
+                }
+            }
+            Self::Hash(keys, state) => {
+                let roots: Vec<ExprId> = keys.fields.iter().map(|field| field.expr).collect();
+                loops.push(builder.define("homes", |b, imports, config| {
+                    group::write_homes(Loop::open(b, pipeline, facts, imports, &roots), keys, config);
+                })?);
+                loops.push(builder.define("hash", |b, imports, config| {
+                    group::write_hash(Loop::open(b, pipeline, facts, imports, &of_state(state)), keys, state, config);
+                })?);
+            }
+            Self::TopK(row, _) => {
+                let order = row.order.iter().map(|field| field.order.expr);
+                let roots: Vec<ExprId> = order.chain(row.columns.iter().map(|column| column.expr)).collect();
+                loops.push(builder.define("top_k", |b, imports, config| {
+                    rows::write_top_k(Loop::open(b, pipeline, facts, imports, &roots), row, config);
+                })?);
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(self, loops: &[RowLoop]) -> SinkCode {
+        match self {
+            Self::Materialize(_, columns) => SinkCode::Materialize { write: loops[0], columns },
+            Self::Bitmap => SinkCode::Bitmap,
+            Self::Single(state) => SinkCode::Single { fold: loops[0], state },
+            Self::Dense { keys, state, groups, few, computed } => {
+                let split = few.then(|| Split { fold: loops[1], number: computed.then(|| loops[2]) });
+                SinkCode::Dense { fold: loops[0], split, state, keys, groups }
+            }
+            Self::Hash(keys, state) => SinkCode::Hash { homes: loops[0], fold: loops[1], keys, state },
+            Self::TopK(row, limit) => SinkCode::TopK { write: loops[0], row, limit },
+        }
+    }
+}
+
+/// Whether a key is a column whose lowest byte tells its values apart.
+fn is_digit(pipeline: &Pipeline, key: &Key, ty: ValueType) -> bool {
+    use crate::program::Expr;
+    matches!(pipeline.expr(key.expr), Expr::Column(_)) && !ty.ty.is_float() && ty.ty.bits() <= 64
+}
+
+fn conditions(block: &[crate::program::Statement]) -> Vec<ExprId> {
+    use crate::program::Statement;
+    let each = block.iter().flat_map(|statement| match statement {
+        Statement::If { condition, then } => {
+            let mut all = vec![*condition];
+            all.extend(conditions(then));
+            all
+        }
+        Statement::Stage | Statement::Emit => vec![],
+    });
+    each.collect()
+}

@@ -1,0 +1,111 @@
+//! Sinks that keep rows: materialize, and the first rows of an order.
+
+use std::mem::offset_of;
+
+use cranelift::prelude::*;
+
+use super::context::{ColumnView, Context};
+use super::function::{Loop, fixed, plain};
+use super::layout::RowLayout;
+use crate::program::ExprId;
+
+/// Writes the columns of the list's rows, one after another, to the context's outputs. `bool` and validity take a byte.
+pub(super) fn write_materialize(mut this: Loop<'_, '_>, columns: &[ExprId], config: isa::TargetFrontendConfig) {
+    let outputs = this.field(offset_of!(Context, outputs), types::I64);
+    let views: Vec<_> = (0..columns.len())
+        .map(|at| {
+            let at = at * size_of::<ColumnView>();
+            let values = (at + offset_of!(ColumnView, values)) as i32;
+            let validity = (at + offset_of!(ColumnView, validity)) as i32;
+            let values = this.b.ins().load(types::I64, fixed(), outputs, values);
+            (values, this.b.ins().load(types::I64, fixed(), outputs, validity))
+        })
+        .collect();
+    this.begin();
+    let place = this.place();
+    for (id, (values, validity)) in columns.iter().zip(views) {
+        let ty = this.facts.ty(*id);
+        let held = this.evaluate(*id);
+        let address = this.element(values, place, ty.ty.bytes());
+        this.b.ins().store(plain(), held.value, address, 0);
+        if ty.nullable {
+            let valid = held.valid.unwrap_or_else(|| this.int(types::I8, 1));
+            let address = this.b.ins().iadd(validity, place);
+            this.b.ins().store(plain(), valid, address, 0);
+        }
+    }
+    this.end();
+    let zero = this.int(types::I64, 0);
+    this.close(zero, config);
+}
+
+/// Appends to the context's entries the rows that may be among the first.
+pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: isa::TargetFrontendConfig) {
+    let entries = this.field(offset_of!(Context, entries), types::I64);
+    let threshold = this.field(offset_of!(Context, threshold), types::I64);
+    let taken = this.b.declare_var(types::I64);
+    let before = this.field(offset_of!(Context, taken), types::I64);
+    this.b.def_var(taken, before);
+    this.begin();
+    let mut words: Vec<Option<Value>> = vec![None; layout.words];
+    for field in &layout.order {
+        let held = this.evaluate(field.order.expr);
+        let (mut value, mut lower) = this.ordered(field.ty.ty, held.value);
+        if field.order.descending {
+            let bits = i64::from(field.ty.ty.bits().min(64));
+            let mask = if bits == 64 { -1 } else { (1i64 << bits) - 1 };
+            value = this.b.ins().bxor_imm_u(value, mask);
+            lower = lower.map(|lower| this.b.ins().bnot(lower));
+        }
+        let mut parts = vec![];
+        if let (Some(valid), Some((word, shift))) = (held.valid, field.null) {
+            let zero = this.int(types::I64, 0);
+            value = this.b.ins().select(valid, value, zero);
+            lower = lower.map(|lower| this.b.ins().select(valid, lower, zero));
+            let last = if field.order.nulls_first { valid } else { this.not(valid) };
+            let last = this.b.ins().uextend(types::I64, last);
+            parts.push((word, shift, last));
+        }
+        parts.push((field.word, field.shift, value));
+        parts.extend(lower.map(|lower| (field.word + 1, 0, lower)));
+        for (word, shift, value) in parts {
+            let value = this.b.ins().ishl_imm_u(value, i64::from(shift));
+            words[word] = Some(match words[word] {
+                None => value,
+                Some(before) => this.b.ins().bor(before, value),
+            });
+        }
+    }
+    let words: Vec<Value> = words.into_iter().map(|word| word.unwrap_or_else(|| this.int(types::I64, 0))).collect();
+    // What can raise a fault raises it for every row, not only for those that stay.
+    for column in &layout.columns {
+        if this.facts.can_fault(column.expr) {
+            this.evaluate(column.expr);
+        }
+    }
+    let stays = this.b.create_block();
+    let next = this.next_block();
+    let near = this.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, words[0], threshold);
+    this.b.ins().brif(near, stays, &[], next, &[]);
+    this.b.switch_to_block(stays);
+    let at = this.b.use_var(taken);
+    let row = this.element(entries, at, layout.stride);
+    for (number, word) in words.iter().enumerate() {
+        this.b.ins().store(plain(), *word, row, number as i32 * 8);
+    }
+    for column in &layout.columns {
+        let held = this.evaluate(column.expr);
+        this.b.ins().store(plain(), held.value, row, column.offset as i32);
+        if let Some(offset) = column.valid {
+            let valid = held.valid.unwrap_or_else(|| this.int(types::I8, 1));
+            this.b.ins().store(plain(), valid, row, offset as i32);
+        }
+    }
+    let at = this.b.ins().iadd_imm_s(at, 1);
+    this.b.def_var(taken, at);
+    this.end();
+    let after = this.b.use_var(taken);
+    this.set_field(offset_of!(Context, taken), after);
+    let zero = this.int(types::I64, 0);
+    this.close(zero, config);
+}

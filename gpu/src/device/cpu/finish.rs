@@ -1,0 +1,343 @@
+//! The end of a run: the workers' states folded into one, and that as columns.
+
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
+
+use super::hash_table::{EntryLayout, HashTable, is_taken};
+use super::output::{Writer, Written};
+use super::pool::Pool;
+use super::state::{column_type, export, is_occupied, merge};
+use super::top_k::TopRows;
+use super::worker::{Kept, Segment, State, Worker};
+use crate::codegen::cranelift::layout::{KeyField, StateLayout};
+use crate::codegen::cranelift::{Code, SinkCode};
+use crate::column::{Column, Output};
+use crate::error::{Error, Result};
+use crate::program::{Key, Type, ValueType, values::padded};
+
+/// Groups that a thread takes at once.
+const PART: usize = 16_384;
+
+/// What the workers leave.
+pub(super) fn output(
+    code: &Code,
+    workers: Vec<Worker>,
+    bitmaps: Vec<(usize, Vec<u64>)>,
+    pool: &Pool,
+    threads: usize,
+) -> Result<Output> {
+    let states: Vec<State> = workers.into_iter().map(|worker| worker.state).collect();
+    match &code.sink {
+        SinkCode::Materialize { columns, .. } => materialize(columns, &states, pool, threads),
+        SinkCode::Bitmap => Ok(bitmap(&bitmaps)),
+        SinkCode::Single { state, .. } => {
+            let first = fold(&states, state, 1)?;
+            write_groups(&[], state, 1, pool, threads, |_| Ok(first.all().to_vec()), |_, _, _| {}, &[1])
+        }
+        SinkCode::Dense { state, keys, groups, .. } => dense(keys, state, *groups, &states, pool, threads),
+        SinkCode::Hash { keys, state, .. } => hashed(EntryLayout { keys, state }, states, pool, threads),
+        SinkCode::TopK { row, limit, .. } => {
+            let buffers: Vec<&TopRows> = states
+                .iter()
+                .filter_map(|state| match state {
+                    State::TopK(rows) => Some(rows),
+                    State::Materialize { .. } | State::Bitmap | State::States { .. } | State::Hash { .. } => None,
+                })
+                .collect();
+            let rows = TopRows::first(&buffers, row, *limit);
+            let mut columns = vec![];
+            for column in &row.columns {
+                let mut written = Written::new(column.ty, rows.len());
+                let writer = written.writer();
+                for (at, from) in rows.iter().enumerate() {
+                    // SAFETY: a row of this layout lies there, and the buffers are still held.
+                    unsafe {
+                        writer.copy(at, from.add(column.offset));
+                        writer.set_valid(at, column.valid.is_none_or(|valid| *from.add(valid) != 0));
+                    }
+                }
+                columns.push(written.finish());
+            }
+            Ok(Output { rows: rows.len(), columns })
+        }
+    }
+}
+
+/// The kept rows of all morsels, in the order of the source.
+fn materialize(types: &[ValueType], states: &[State], pool: &Pool, threads: usize) -> Result<Output> {
+    let mut segments: Vec<(&[Kept], Segment)> = vec![];
+    for state in states {
+        if let State::Materialize { columns, segments: own, .. } = state {
+            segments.extend(own.iter().map(|segment| (columns.as_slice(), *segment)));
+        }
+    }
+    segments.sort_unstable_by_key(|(_, segment)| segment.morsel);
+    let mut firsts = Vec::with_capacity(segments.len());
+    let mut rows = 0;
+    for (_, segment) in &segments {
+        firsts.push(rows);
+        rows += segment.rows;
+    }
+    let mut columns: Vec<Written> = types.iter().map(|ty| Written::new(*ty, rows)).collect();
+    let writers: Vec<Writer> = columns.iter_mut().map(Written::writer).collect();
+    pool.parts(threads, segments.len(), |at| {
+        let (from, segment) = segments[at];
+        for (kept, writer) in from.iter().zip(&writers) {
+            let bytes = writer.bytes;
+            // SAFETY: a segment's rows are nobody else's, and lie within both.
+            unsafe {
+                let values = kept.values[segment.first * bytes..].as_ptr();
+                std::ptr::copy_nonoverlapping(values, writer.values.add(firsts[at] * bytes), segment.rows * bytes);
+                if kept.ty.nullable {
+                    let validity = kept.validity[segment.first..].as_ptr();
+                    std::ptr::copy_nonoverlapping(validity, writer.validity.add(firsts[at]), segment.rows);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Output { rows, columns: columns.into_iter().map(Written::finish).collect() })
+}
+
+/// The chunks' bits one after another; a chunk need not end at a whole word.
+fn bitmap(chunks: &[(usize, Vec<u64>)]) -> Output {
+    let rows = chunks.iter().map(|(rows, _)| rows).sum::<usize>();
+    let mut words = vec![0u64; rows.div_ceil(64) + 1];
+    let mut at = 0;
+    for (rows, bits) in chunks {
+        let shift = at % 64;
+        for (word, bits) in bits.iter().enumerate().take(rows.div_ceil(64)) {
+            let to = at / 64 + word;
+            words[to] |= bits << shift;
+            if shift > 0 {
+                words[to + 1] |= bits >> (64 - shift);
+            }
+        }
+        at += rows;
+    }
+    let bytes = words.iter().flat_map(|word| word.to_le_bytes()).take(rows.div_ceil(8)).collect();
+    let column = Column::new(ValueType::of(Type::Bool), rows, padded(bytes), None);
+    Output { rows, columns: vec![column] }
+}
+
+/// Folds all workers' states into the first's, and gives their addresses.
+fn fold(states: &[State], layout: &StateLayout, groups: usize) -> Result<Addresses> {
+    let mut memories = states.iter().filter_map(|state| match state {
+        State::States { memory, .. } => Some(memory),
+        State::Materialize { .. } | State::Bitmap | State::Hash { .. } | State::TopK(_) => None,
+    });
+    let Some(first) = memories.next() else { return Ok(Addresses(vec![])) };
+    for other in memories {
+        for group in 0..groups {
+            // SAFETY: both have a state for every group, and nobody else looks at them any more.
+            unsafe {
+                let (into, from) = (first.address().add(group * layout.size), other.address().add(group * layout.size));
+                if is_occupied(layout, from) {
+                    merge(layout, into, from).map_err(Error::Fault)?;
+                }
+            }
+        }
+    }
+    // SAFETY: as above.
+    let address = |group| unsafe { first.address().add(group * layout.size).cast_const() };
+    Ok(Addresses((0..groups).map(address).collect()))
+}
+
+/// Addresses of states that nobody writes any more.
+struct Addresses(Vec<*const u8>);
+
+// SAFETY: they are read only.
+unsafe impl Sync for Addresses {}
+
+impl Addresses {
+    fn all(&self) -> &[*const u8] {
+        &self.0
+    }
+}
+
+fn dense(
+    keys: &[(Key, ValueType, u64)],
+    layout: &StateLayout,
+    groups: usize,
+    states: &[State],
+    pool: &Pool,
+    threads: usize,
+) -> Result<Output> {
+    let all = fold(states, layout, groups)?;
+    // SAFETY: they are states of this layout.
+    let occupied = |group: &usize| unsafe { is_occupied(layout, all.all()[*group]) };
+    let numbers: Vec<usize> = (0..all.all().len()).filter(occupied).collect();
+    let types: Vec<ValueType> = keys.iter().map(|(_, ty, _)| *ty).collect();
+    let write_keys = |writers: &[Writer], first: usize, _: &[*const u8]| {
+        for (row, number) in numbers.iter().enumerate() {
+            let mut rest = *number as u64;
+            for ((key, _, count), writer) in keys.iter().zip(writers).rev() {
+                let digit = rest % count;
+                rest /= count;
+                let domain = key.domain.unwrap_or(crate::program::Domain { low: 0, size: 1 });
+                let value = i128::from(domain.low) + i128::from(digit);
+                // SAFETY: the row is of the column, and a value has 16 bytes.
+                unsafe {
+                    writer.copy(first + row, value.to_le_bytes().as_ptr());
+                    writer.set_valid(first + row, digit < u64::from(domain.size));
+                }
+            }
+        }
+    };
+    let pick = |_| Ok(numbers.iter().map(|number| all.all()[*number]).collect());
+    write_groups(&types, layout, 1, pool, threads, pick, write_keys, &[numbers.len()])
+}
+
+/// The columns of groups that come in parts: `states` gives those of a part, of which there are `counts`.
+#[expect(clippy::too_many_arguments, reason = "one place for all forms of groups")]
+fn write_groups(
+    keys: &[ValueType],
+    layout: &StateLayout,
+    parts: usize,
+    pool: &Pool,
+    threads: usize,
+    states: impl Fn(usize) -> Result<Vec<*const u8>> + Sync,
+    write_keys: impl Fn(&[Writer], usize, &[*const u8]) + Sync,
+    counts: &[usize],
+) -> Result<Output> {
+    let rows = counts.iter().sum();
+    let mut columns: Vec<Written> = keys.iter().map(|ty| Written::new(*ty, rows)).collect();
+    let aggregates = layout.aggregates.iter().map(|slot| column_type(&layout.slots[*slot]));
+    columns.extend(aggregates.map(|ty| Written::new(ty, rows)));
+    let writers: Vec<Writer> = columns.iter_mut().map(Written::writer).collect();
+    let mut firsts = vec![0; parts];
+    for part in 1..parts {
+        firsts[part] = firsts[part - 1] + counts[part - 1];
+    }
+    pool.parts(threads, parts, |part| {
+        let states = states(part)?;
+        if states.len() != counts[part] {
+            return Err(Error::Failed("a group was lost".to_owned()));
+        }
+        write_keys(&writers[..keys.len()], firsts[part], &states);
+        for (slot, writer) in layout.aggregates.iter().zip(&writers[keys.len()..]) {
+            // SAFETY: they are states of this layout, and a part's rows are nobody else's.
+            unsafe { export(layout, &layout.slots[*slot], &states, *writer, firsts[part]).map_err(Error::Fault)? };
+        }
+        Ok(())
+    })?;
+    Ok(Output { rows, columns: columns.into_iter().map(Written::finish).collect() })
+}
+
+/// The groups of hash tables: by ranges of hashes, each range of all tables folded into a small one of its own.
+fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usize) -> Result<Output> {
+    let mut tables: Vec<HashTable> = states
+        .into_iter()
+        .filter_map(|state| match state {
+            State::Hash { table, .. } => Some(table),
+            State::Materialize { .. } | State::Bitmap | State::States { .. } | State::TopK(_) => None,
+        })
+        .filter(|table| table.taken > 0)
+        .collect();
+    let types: Vec<ValueType> = layout.keys.fields.iter().map(|field| field.ty).collect();
+    let words = layout.keys.words * 8;
+    let write_keys = |writers: &[Writer], first: usize, states: &[*const u8]| {
+        for (field, writer) in layout.keys.fields.iter().zip(writers) {
+            // SAFETY: an entry's keys lie in front of its state.
+            unsafe { write_key(field, *writer, first, states, words) };
+        }
+    };
+    if tables.is_empty() {
+        return write_groups(&types, layout.state, 0, pool, threads, |_| Ok(vec![]), write_keys, &[]);
+    }
+    let local = tables.iter().map(|table| table.local).min().unwrap_or(0);
+    for table in &mut tables {
+        if table.local != local {
+            table.arrange(layout, table.bits, local)?;
+        }
+    }
+    let total: u64 = tables.iter().map(|table| table.taken).sum();
+    let least = tables.iter().map(|table| table.bits).min().unwrap_or(0);
+    // Neighbouring places of up to 6 bits stay together.
+    let part_bits = (total / PART as u64).max(1).next_power_of_two().trailing_zeros().min(least - 6);
+    let parts = 1usize << part_bits;
+    let merged: Vec<OnceLock<HashTable>> = (0..parts).map(|_| OnceLock::new()).collect();
+    let counts: Vec<Mutex<usize>> = (0..parts).map(|_| Mutex::new(0)).collect();
+    let single = tables.len() == 1;
+    pool.parts(threads, parts, |part| {
+        if single {
+            let mut count = 0;
+            tables[0].visit(layout, part as u64, part_bits, |_, _| {
+                count += 1;
+                Ok(())
+            })?;
+            *counts[part].lock() = count;
+            return Ok(());
+        }
+        let expected = total >> part_bits;
+        let bits = (64 - (expected * 2).leading_zeros()).max(8);
+        let mut table = HashTable::with(layout, bits, part_bits, local)?;
+        for from in &tables {
+            from.visit(layout, part as u64, part_bits, |entry, hash| {
+                table.reserve(layout, 1)?;
+                // SAFETY: entries are keys and then a state; there is room for one more.
+                unsafe {
+                    let (to, found) = table.find(layout, entry, hash);
+                    let (to, from) = (to.add(words), entry.add(words));
+                    if found {
+                        return merge(layout.state, to, from).map_err(Error::Fault);
+                    }
+                    std::ptr::copy_nonoverlapping(from, to, layout.state.size);
+                }
+                Ok(())
+            })?;
+        }
+        *counts[part].lock() = table.taken as usize;
+        let _ = merged[part].set(table);
+        Ok(())
+    })?;
+    let counts: Vec<usize> = counts.into_iter().map(Mutex::into_inner).collect();
+    let states = |part: usize| {
+        let mut found = Vec::with_capacity(counts[part]);
+        match merged[part].get() {
+            // SAFETY: an entry's state lies behind its keys.
+            None => tables[0].visit(layout, part as u64, part_bits, |entry, _| {
+                found.push(unsafe { entry.add(words) });
+                Ok(())
+            })?,
+            Some(table) => {
+                for place in 0..=table.mask() {
+                    // SAFETY: the place is of the table.
+                    unsafe {
+                        let entry = table.at(layout.stride(), place);
+                        if is_taken(entry) {
+                            found.push(entry.add(words).cast_const());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    };
+    write_groups(&types, layout.state, parts, pool, threads, states, write_keys, &counts)
+}
+
+/// Writes a key of entries as rows of a column.
+///
+/// # Safety
+///
+/// The addresses are of states behind packed keys of `words` bytes; the rows are the caller's own.
+unsafe fn write_key(field: &KeyField, writer: Writer, first: usize, states: &[*const u8], words: usize) {
+    for (row, state) in states.iter().enumerate() {
+        // SAFETY: as this function's own.
+        unsafe {
+            let word = |at: usize| state.sub(words).cast::<u64>().add(at).read_unaligned();
+            if field.bits == 128 {
+                let value = u128::from(word(field.word + 1)) << 64 | u128::from(word(field.word));
+                writer.copy(first + row, value.to_le_bytes().as_ptr());
+            } else {
+                let left = 64 - field.bits;
+                let raised = word(field.word) << (left - field.shift);
+                let value = if field.signed { i128::from(raised as i64 >> left) } else { i128::from(raised >> left) };
+                writer.copy(first + row, value.to_le_bytes().as_ptr());
+            }
+            writer.set_valid(first + row, field.null.is_none_or(|(at, shift)| word(at) >> shift & 1 == 0));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The first rows of an order: a buffer of rows that may be among them, cut back when it is full.
+
+use super::memory::Memory;
+use crate::codegen::cranelift::layout::RowLayout;
+use crate::error::Result;
+
+/// One worker's buffer.
+#[derive(Debug)]
+pub(super) struct TopRows {
+    memory: Memory,
+    room: usize,
+    pub(super) taken: usize,
+    limit: usize,
+    /// The first word of the worst row that is kept, once there are enough.
+    pub(super) threshold: u64,
+}
+
+/// Rows past twice the limit before a buffer is cut back.
+const SLACK: usize = 16_384;
+
+impl TopRows {
+    pub(super) fn new(limit: u64) -> Result<Self> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX / 4).min(usize::MAX / 4);
+        Ok(Self { memory: Memory::zeros(0)?, room: 0, taken: 0, limit, threshold: u64::MAX })
+    }
+
+    pub(super) fn rows(&self) -> *mut u8 {
+        self.memory.address()
+    }
+
+    /// Makes room for so many rows more.
+    pub(super) fn reserve(&mut self, layout: &RowLayout, more: usize) -> Result<()> {
+        if self.taken >= self.limit.saturating_mul(2).saturating_add(SLACK) {
+            self.cut(layout)?;
+        }
+        if self.taken + more > self.room {
+            let room = (self.taken + more).max(self.room * 2).max(2 * SLACK);
+            self.move_to(layout, room, (0..self.taken).collect::<Vec<_>>().as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the first rows only.
+    pub(super) fn cut(&mut self, layout: &RowLayout) -> Result<()> {
+        if self.taken <= self.limit {
+            return Ok(());
+        }
+        let mut order: Vec<usize> = (0..self.taken).collect();
+        if self.limit > 0 {
+            let worst = self.limit - 1;
+            order.select_nth_unstable_by(worst, |a, b| self.words(layout, *a).cmp(self.words(layout, *b)));
+            self.threshold = self.words(layout, order[worst])[0];
+        }
+        order.truncate(self.limit);
+        let room = self.room;
+        self.move_to(layout, room, &order)
+    }
+
+    /// All rows of several buffers in order, at most `limit`.
+    pub(super) fn first<'a>(buffers: &[&'a Self], layout: &RowLayout, limit: u64) -> Vec<*const u8> {
+        let mut rows: Vec<(&'a Self, usize)> =
+            buffers.iter().flat_map(|buffer| (0..buffer.taken).map(move |row| (*buffer, row))).collect();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let order = |a: &(&Self, usize), b: &(&Self, usize)| a.0.words(layout, a.1).cmp(b.0.words(layout, b.1));
+        if limit < rows.len() {
+            if limit > 0 {
+                rows.select_nth_unstable_by(limit - 1, order);
+            }
+            rows.truncate(limit);
+        }
+        rows.sort_unstable_by(order);
+        rows.into_iter().map(|(buffer, row)| buffer.row(layout, row)).collect()
+    }
+
+    fn row(&self, layout: &RowLayout, row: usize) -> *const u8 {
+        debug_assert!(row < self.taken);
+        // SAFETY: the row is of the buffer.
+        unsafe { self.memory.address().add(row * layout.stride) }
+    }
+
+    fn words(&self, layout: &RowLayout, row: usize) -> &[u64] {
+        // SAFETY: a row begins with its words, at a multiple of 8; nothing is written while they are read.
+        unsafe { std::slice::from_raw_parts(self.row(layout, row).cast(), layout.words) }
+    }
+
+    fn move_to(&mut self, layout: &RowLayout, room: usize, rows: &[usize]) -> Result<()> {
+        let memory = Memory::zeros(room * layout.stride)?;
+        for (to, from) in rows.iter().enumerate() {
+            // SAFETY: both rows are of their buffers.
+            unsafe {
+                let to = memory.address().add(to * layout.stride);
+                std::ptr::copy_nonoverlapping(self.row(layout, *from), to, layout.stride);
+            }
+        }
+        (self.memory, self.room, self.taken) = (memory, room, rows.len());
+        Ok(())
+    }
+}

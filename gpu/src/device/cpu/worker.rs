@@ -1,0 +1,501 @@
+//! One thread's part of a run: blocks of rows through the compiled loops, into a state of its own.
+
+use super::hash_table::{EntryLayout, HashTable};
+use super::memory::Memory;
+use super::test::Bound;
+use super::top_k::TopRows;
+use crate::codegen::cranelift::context::{ColumnView, Context, RowLoop, TableView};
+use crate::codegen::cranelift::{Code, SinkCode};
+use crate::column::Chunk;
+use crate::error::{Error, Result};
+use crate::primitive::select::{self, BLOCK, Mask, SLACK, WORDS};
+use crate::primitive::split::{self, Digit, GROUPS, STRIDE, Width};
+use crate::program::{Expr, Fault, Pipeline, Type, ValueType};
+
+/// All rows of a block.
+static EVERY: [u16; BLOCK] = {
+    let mut rows = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        rows[at] = at as u16;
+        at += 1;
+    }
+    rows
+};
+
+/// The validity of a block without NULLs.
+static NO_NULLS: [u64; WORDS + 1] = [u64::MAX; WORDS + 1];
+
+/// Rows of a group in a block, on average, from which on it pays to split the block.
+const SPLIT_FROM: usize = 8;
+/// Bytes of a hash table that are likely to be near the processor already.
+const NEAR: usize = 1 << 18;
+
+/// What all workers of a run share.
+#[derive(Debug)]
+pub(super) struct Shared<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) code: &'a Code,
+    pub(super) test: Option<Bound>,
+    /// 16 bytes for each parameter.
+    pub(super) parameters: &'a [[u64; 2]],
+    pub(super) tables: &'a [TableView],
+}
+
+// SAFETY: the addresses in it are of buffers that the run holds and nobody writes.
+unsafe impl Sync for Shared<'_> {}
+
+/// A worker's state.
+#[derive(Debug)]
+pub(super) struct Worker {
+    context: Context,
+    views: Vec<ColumnView>,
+    list: Vec<u16>,
+    pub(super) state: State,
+}
+
+// SAFETY: the addresses in its context are of its own buffers, or of what its run shares.
+unsafe impl Send for Worker {}
+
+/// What a sink has of a worker.
+#[derive(Debug)]
+pub(super) enum State {
+    Materialize { columns: Vec<Kept>, views: Vec<ColumnView>, segments: Vec<Segment>, rows: usize },
+    Bitmap,
+    /// One state, or one for each combination of keys.
+    States { memory: Memory, split: Option<Lists> },
+    Hash { table: HashTable, words: Vec<u64>, homes: Vec<u64>, rows: u64 },
+    TopK(TopRows),
+}
+
+/// A column of the rows that are kept, a byte for each `bool` and each validity.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) ty: ValueType,
+    pub(super) values: Vec<u8>,
+    pub(super) validity: Vec<u8>,
+}
+
+/// Rows that are kept of one morsel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segment {
+    /// Which morsel of the run.
+    pub(super) morsel: u64,
+    /// The first of its rows among those kept.
+    pub(super) first: usize,
+    /// How many.
+    pub(super) rows: usize,
+}
+
+/// Room for the lists of a split block.
+#[derive(Debug)]
+pub(super) struct Lists {
+    numbers: Vec<u8>,
+    rows: Vec<u16>,
+    digits: Vec<Digit>,
+}
+
+/// A run of rows of a chunk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Morsel {
+    pub(super) number: u64,
+    pub(super) chunk: usize,
+    pub(super) begin: usize,
+    pub(super) rows: usize,
+}
+
+impl Worker {
+    pub(super) fn new(shared: &Shared<'_>) -> Result<Self> {
+        let code = shared.code;
+        let most = BLOCK * code.emits.max(1);
+        let state = match &code.sink {
+            SinkCode::Materialize { columns, .. } => State::Materialize {
+                columns: columns.iter().map(|ty| Kept { ty: *ty, values: vec![], validity: vec![] }).collect(),
+                views: vec![ColumnView { values: std::ptr::null(), validity: std::ptr::null() }; columns.len()],
+                segments: vec![],
+                rows: 0,
+            },
+            SinkCode::Bitmap => State::Bitmap,
+            SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None },
+            SinkCode::Dense { state, groups, split, .. } => State::States {
+                memory: states(&state.empty, *groups)?,
+                split: split.as_ref().map(|_| Lists {
+                    numbers: vec![0; BLOCK],
+                    rows: vec![0; STRIDE * *groups],
+                    digits: vec![],
+                }),
+            },
+            SinkCode::Hash { keys, state, .. } => State::Hash {
+                table: HashTable::new(EntryLayout { keys, state })?,
+                words: vec![0; most * keys.words],
+                homes: vec![0; most],
+                rows: 0,
+            },
+            SinkCode::TopK { limit, .. } => State::TopK(TopRows::new(*limit)?),
+        };
+        let null = std::ptr::null();
+        let context = Context {
+            fault: 0,
+            parameters: shared.parameters.as_ptr().cast(),
+            tables: shared.tables.as_ptr(),
+            columns: null_view(),
+            outputs: null_view(),
+            entries: std::ptr::null_mut(),
+            taken: 0,
+            mask: 0,
+            shift: 0,
+            local: 0,
+            collisions: 0,
+            words: std::ptr::null_mut(),
+            homes: std::ptr::null_mut(),
+            threshold: u64::MAX,
+        };
+        let views = vec![ColumnView { values: null, validity: null }; shared.pipeline.columns.len()];
+        Ok(Self { context, views, list: vec![0; most + SLACK], state })
+    }
+
+    /// Folds a morsel into the state. `bitmap` has the words of the chunk's rows, for a sink that marks them.
+    pub(super) fn run(&mut self, shared: &Shared<'_>, chunk: &Chunk, morsel: Morsel, bitmap: *mut u64) -> Result<()> {
+        // The parameters may have moved with the run since the worker was made.
+        self.context.parameters = shared.parameters.as_ptr().cast();
+        self.context.tables = shared.tables.as_ptr();
+        let kept_before = self.kept_rows();
+        let end = morsel.begin + morsel.rows;
+        let mut begin = morsel.begin;
+        while begin < end {
+            let rows = BLOCK.min(end - begin);
+            self.look_at(chunk, begin);
+            // SAFETY: the morsel is of the chunk, so the block is.
+            unsafe { self.block(shared, rows, bitmap.wrapping_add(begin / 64))? };
+            begin += rows;
+        }
+        if let State::Materialize { segments, rows, .. } = &mut self.state
+            && *rows > kept_before
+        {
+            segments.push(Segment { morsel: morsel.number, first: kept_before, rows: *rows - kept_before });
+        }
+        Ok(())
+    }
+
+    fn kept_rows(&self) -> usize {
+        match &self.state {
+            State::Materialize { rows, .. } => *rows,
+            State::Bitmap | State::States { .. } | State::Hash { .. } | State::TopK(_) => 0,
+        }
+    }
+
+    /// Points the views at a block. It begins at a multiple of 64 rows, so bits begin at a byte.
+    fn look_at(&mut self, chunk: &Chunk, begin: usize) {
+        for (view, column) in self.views.iter_mut().zip(&chunk.columns) {
+            let offset = match column.ty.ty {
+                Type::Bool => begin / 8,
+                ty => begin * ty.bytes(),
+            };
+            view.values = column.values.as_ptr().wrapping_add(offset);
+            view.validity = match &column.validity {
+                Some(bits) => bits.as_ptr().wrapping_add(begin / 8),
+                None => NO_NULLS.as_ptr().cast(),
+            };
+        }
+        self.context.columns = self.views.as_ptr();
+    }
+
+    /// # Safety
+    ///
+    /// The views point at a block of so many rows; `bitmap` at its words, where the sink marks rows.
+    unsafe fn block(&mut self, shared: &Shared<'_>, rows: usize, bitmap: *mut u64) -> Result<()> {
+        let code = shared.code;
+        let mut mask: Option<Mask> = None;
+        let mut count = rows;
+        if let Some(test) = &shared.test {
+            let mut found = [0; WORDS];
+            // SAFETY: as this function's own.
+            unsafe { test.mask(&self.views, rows, &mut found) };
+            count = select::count(&found);
+            if count == 0 {
+                return Ok(());
+            }
+            if count < rows {
+                mask = Some(found);
+            }
+        }
+        let splits = match (&code.sink, &self.state) {
+            (SinkCode::Dense { groups, .. }, State::States { split: Some(_), .. }) => count >= groups * SPLIT_FROM,
+            _other => false,
+        };
+        let wants_mask = code.filters.is_empty() && (splits || matches!(code.sink, SinkCode::Bitmap));
+        let mut list: *const u16 = EVERY.as_ptr();
+        if let Some(mask) = mask.as_ref().filter(|_| !wants_mask) {
+            // SAFETY: the list has room for a block.
+            count = unsafe { select::list(mask, self.list.as_mut_ptr()) };
+            list = self.list.as_ptr();
+        }
+        for filter in &code.filters {
+            let out = self.list.as_mut_ptr();
+            count = self.call(*filter, list, count, out.cast())? as usize;
+            if count == 0 {
+                return Ok(());
+            }
+            list = self.list.as_ptr();
+        }
+        if !code.filters.is_empty() && code.emits <= 1 && (splits || matches!(code.sink, SinkCode::Bitmap)) {
+            // SAFETY: the list has `count` rows of the block.
+            mask = Some(unsafe { marked(list, count) });
+        }
+        // SAFETY: as this function's own; the list has `count` rows of the block.
+        unsafe { self.sink(shared, rows, mask.as_ref(), list, count, splits && code.emits <= 1, bitmap) }
+    }
+
+    /// Runs a loop over a list, and raises what it has raised.
+    fn call(&mut self, run: RowLoop, list: *const u16, count: usize, extra: *mut u8) -> Result<u64> {
+        // SAFETY: the context's addresses are of this block, and the loop was compiled for this pipeline.
+        let result = unsafe { run(&mut self.context, list, count as u64, extra) };
+        if self.context.fault != 0 {
+            let code = self.context.fault as u32;
+            return Err(Fault::from_code(code).map_or_else(|| Error::Invalid(format!("fault {code}")), Error::Fault));
+        }
+        Ok(result)
+    }
+
+    /// # Safety
+    ///
+    /// As [`Worker::block`]; the list has `count` rows of the block; the mask has the same, or all where it is `None`.
+    #[expect(clippy::too_many_arguments, reason = "a block in its several forms")]
+    unsafe fn sink(
+        &mut self,
+        shared: &Shared<'_>,
+        rows: usize,
+        mask: Option<&Mask>,
+        list: *const u16,
+        count: usize,
+        splits: bool,
+        bitmap: *mut u64,
+    ) -> Result<()> {
+        let code = shared.code;
+        match &code.sink {
+            SinkCode::Materialize { write, .. } => {
+                if let State::Materialize { columns, views, rows, .. } = &mut self.state {
+                    for (kept, view) in columns.iter_mut().zip(views.iter_mut()) {
+                        let bytes = kept.ty.ty.bytes();
+                        kept.values.resize((*rows + count) * bytes, 0);
+                        view.values = kept.values[*rows * bytes..].as_mut_ptr();
+                        if kept.ty.nullable {
+                            kept.validity.resize(*rows + count, 0);
+                            view.validity = kept.validity[*rows..].as_mut_ptr();
+                        }
+                    }
+                    *rows += count;
+                    self.context.outputs = views.as_ptr();
+                }
+                self.call(*write, list, count, std::ptr::null_mut())?;
+            }
+            SinkCode::Bitmap => {
+                let all;
+                let mask = match mask {
+                    Some(mask) => mask,
+                    None if code.emits > 1 || !code.filters.is_empty() => {
+                        // SAFETY: as this function's own.
+                        all = unsafe { marked(list, count) };
+                        &all
+                    }
+                    None => {
+                        all = select::all(rows);
+                        &all
+                    }
+                };
+                for (at, word) in mask.iter().enumerate().take(rows.div_ceil(64)) {
+                    // SAFETY: the bitmap has the words of the block.
+                    unsafe { *bitmap.add(at) |= word };
+                }
+            }
+            SinkCode::Single { fold, .. } => {
+                let State::States { memory, .. } = &self.state else { return Ok(()) };
+                let state = memory.address();
+                self.call(*fold, list, count, state)?;
+            }
+            SinkCode::Dense { fold, split, state, groups, .. } => {
+                let State::States { memory, .. } = &self.state else { return Ok(()) };
+                let states = memory.address();
+                match split.as_ref().filter(|_| splits) {
+                    None => {
+                        self.call(*fold, list, count, states)?;
+                    }
+                    Some(split) => {
+                        // SAFETY: as this function's own.
+                        let counts = unsafe { self.split(shared, split.number, rows, mask, list, count)? };
+                        for (group, count) in counts.iter().enumerate().take(*groups).filter(|(_, count)| **count > 0) {
+                            let State::States { split: Some(lists), .. } = &self.state else { continue };
+                            let list = lists.rows[group * STRIDE..].as_ptr();
+                            // SAFETY: the group has a state.
+                            let state = unsafe { states.add(group * state.size) };
+                            self.call(split.fold, list, *count as usize, state)?;
+                        }
+                    }
+                }
+            }
+            SinkCode::Hash { homes, fold, keys, state } => {
+                let layout = EntryLayout { keys, state };
+                if let State::Hash { table, words, homes, rows } = &mut self.state {
+                    table.adapt(layout, *rows, self.context.collisions)?;
+                    if *rows >= 1 << 20 || table.local == 0 {
+                        (*rows, self.context.collisions) = (0, 0);
+                    }
+                    *rows += count as u64;
+                    table.reserve(layout, count as u64)?;
+                    self.context.entries = table.entries();
+                    self.context.taken = table.taken;
+                    self.context.mask = table.mask();
+                    self.context.shift = u64::from(64 - table.bits);
+                    self.context.local = table.local;
+                    self.context.words = words.as_mut_ptr();
+                    self.context.homes = homes.as_mut_ptr();
+                }
+                self.call(*homes, list, count, std::ptr::null_mut())?;
+                if let State::Hash { table, homes, .. } = &self.state
+                    && table.bytes() > NEAR
+                {
+                    fetch(table, layout.stride(), &homes[..count]);
+                }
+                let folded = self.call(*fold, list, count, std::ptr::null_mut());
+                if let State::Hash { table, .. } = &mut self.state {
+                    table.taken = self.context.taken;
+                }
+                folded?;
+            }
+            SinkCode::TopK { write, row, .. } => {
+                if let State::TopK(top) = &mut self.state {
+                    top.reserve(row, count)?;
+                    self.context.entries = top.rows();
+                    self.context.taken = top.taken as u64;
+                    self.context.threshold = top.threshold;
+                }
+                self.call(*write, list, count, std::ptr::null_mut())?;
+                if let State::TopK(top) = &mut self.state {
+                    top.taken = self.context.taken as usize;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the block's rows by group, and says how many each has.
+    ///
+    /// # Safety
+    ///
+    /// As [`Worker::sink`].
+    unsafe fn split(
+        &mut self,
+        shared: &Shared<'_>,
+        number: Option<RowLoop>,
+        rows: usize,
+        mask: Option<&Mask>,
+        list: *const u16,
+        count: usize,
+    ) -> Result<[u32; GROUPS]> {
+        let mut counts = [0; GROUPS];
+        let State::States { split: Some(lists), .. } = &mut self.state else { return Ok(counts) };
+        let numbers = lists.numbers.as_mut_ptr();
+        let all;
+        let mask = match mask {
+            Some(mask) => mask,
+            None => {
+                all = select::all(rows);
+                &all
+            }
+        };
+        match number {
+            Some(number) => {
+                // The rows to number are the mask's.
+                let (mut list, mut count) = (list, count);
+                let mut own;
+                if shared.code.filters.is_empty() {
+                    own = [0u16; BLOCK + SLACK];
+                    // SAFETY: the list has room for a block.
+                    count = unsafe { select::list(mask, own.as_mut_ptr()) };
+                    list = own.as_ptr();
+                }
+                self.call(number, list, count, numbers)?;
+            }
+            None => {
+                digits(shared, &self.views, &mut lists.digits);
+                // SAFETY: the views point at so many rows.
+                unsafe { split::number(&lists.digits, rows, numbers) };
+            }
+        }
+        let State::States { split: Some(lists), .. } = &mut self.state else { return Ok(counts) };
+        let groups = lists.rows.len() / STRIDE;
+        // SAFETY: there are a list and a count for each group, and a number for each row of the mask.
+        unsafe { split::split(lists.numbers.as_ptr(), mask, lists.rows.as_mut_ptr(), &mut counts[..groups]) };
+        Ok(counts)
+    }
+}
+
+fn null_view() -> *const ColumnView {
+    std::ptr::null()
+}
+
+/// So many empty states.
+fn states(empty: &[u8], groups: usize) -> Result<Memory> {
+    let memory = Memory::zeros(empty.len() * groups)?;
+    if empty.iter().any(|byte| *byte != 0) {
+        for group in 0..groups {
+            // SAFETY: the memory has room for every group's state.
+            unsafe {
+                let state = memory.address().add(group * empty.len());
+                std::ptr::copy_nonoverlapping(empty.as_ptr(), state, empty.len());
+            }
+        }
+    }
+    Ok(memory)
+}
+
+/// The rows of a list as a mask.
+///
+/// # Safety
+///
+/// The list has `count` rows of a block.
+unsafe fn marked(list: *const u16, count: usize) -> Mask {
+    let mut mask = [0u64; WORDS];
+    for at in 0..count {
+        // SAFETY: as this function's own.
+        let row = unsafe { *list.add(at) } as usize;
+        mask[row / 64] |= 1 << (row % 64);
+    }
+    mask
+}
+
+/// The key columns of a block, as the number of a group takes them.
+fn digits(shared: &Shared<'_>, views: &[ColumnView], out: &mut Vec<Digit>) {
+    out.clear();
+    let SinkCode::Dense { keys, .. } = &shared.code.sink else { return };
+    for (key, ty, count) in keys {
+        let (Expr::Column(column), Some(domain)) = (shared.pipeline.expr(key.expr), key.domain) else { continue };
+        let view = views[column.0 as usize];
+        out.push(Digit {
+            values: view.values,
+            validity: if ty.nullable { view.validity } else { std::ptr::null() },
+            width: match ty.ty {
+                Type::Bool => Width::Bit,
+                Type::I8 | Type::U8 => Width::Byte,
+                Type::I16 | Type::U16 => Width::Two,
+                Type::I32 | Type::U32 | Type::F32 => Width::Four,
+                Type::I64 | Type::F64 | Type::I128 => Width::Eight,
+            },
+            low: domain.low as u8,
+            size: domain.size as u8,
+            count: *count as u8,
+        });
+    }
+}
+
+/// Asks for the places' memory, so that it is near when they are looked at.
+fn fetch(table: &HashTable, stride: usize, homes: &[u64]) {
+    #[cfg(target_arch = "x86_64")]
+    for home in homes {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a home is a place of the table; fetching changes nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(table.at(stride, *home).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (table, stride, homes);
+}

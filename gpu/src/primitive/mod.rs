@@ -1,0 +1,105 @@
+//! What compiled code calls besides its own arithmetic: listed here once, each with its signature.
+//!
+//! # Adding a primitive
+//!
+//! A variant of [`Primitive`], its line in each of the matches below, and a function in the file of its concept with
+//! its tests beside it. Values of 128 bits travel as two halves, low first; a function with more than one result
+//! writes the rest through a pointer.
+
+pub mod date;
+pub mod integer;
+pub mod member;
+pub mod select;
+pub mod split;
+
+use crate::program::{Arithmetic, DatePart, Type};
+
+/// A function that compiled code calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Primitive {
+    /// `(a, b, out) -> whether it overflowed`, of 128 bits.
+    Multiply128,
+    /// `(a, b, out) -> whether it overflowed`: division in any of its forms, the divisor not 0.
+    Divide128(Arithmetic),
+    /// `(a) -> f64` of 128 bits.
+    ToF64,
+    /// `(a) -> f32` of 128 bits.
+    ToF32,
+    /// `(f64, out) -> whether it does not fit`: to 128 bits, ties to even.
+    FromF64,
+    /// `(days) -> i32`.
+    DatePart(DatePart),
+    /// `(days, months, out) -> whether the year leaves the calendar`.
+    AddMonths,
+    /// `(values, length, value) -> whether it is among them`.
+    Member(Type),
+}
+
+/// What a primitive's argument or result is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Register {
+    /// 8 bits.
+    I8,
+    /// 32 bits.
+    I32,
+    /// 64 bits, addresses too.
+    I64,
+    /// A float.
+    F32,
+    /// A float.
+    F64,
+}
+
+impl Primitive {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::Multiply128, Self::ToF64, Self::ToF32, Self::FromF64, Self::AddMonths];
+        all.extend(Arithmetic::ALL.into_iter().map(Self::Divide128));
+        all.extend(DatePart::ALL.into_iter().map(Self::DatePart));
+        all.extend(Type::ALL.into_iter().map(Self::Member));
+        all
+    }
+
+    /// Its name in the text of compiled code.
+    pub fn name(self) -> String {
+        match self {
+            Self::Multiply128 => "multiply_i128".to_owned(),
+            Self::Divide128(op) => format!("{}_i128", op.name()),
+            Self::ToF64 => "i128_to_f64".to_owned(),
+            Self::ToF32 => "i128_to_f32".to_owned(),
+            Self::FromF64 => "f64_to_i128".to_owned(),
+            Self::DatePart(part) => format!("date_{}", part.name()),
+            Self::AddMonths => "add_months".to_owned(),
+            Self::Member(ty) => format!("member_{}", ty.name()),
+        }
+    }
+
+    /// Its arguments and its result.
+    pub fn signature(self) -> (&'static [Register], Register) {
+        use Register::{F32, F64, I8, I32, I64};
+        match self {
+            Self::Multiply128 | Self::Divide128(_) => (&[I64, I64, I64, I64, I64], I8),
+            Self::ToF64 => (&[I64, I64], F64),
+            Self::ToF32 => (&[I64, I64], F32),
+            Self::FromF64 => (&[F64, I64], I8),
+            Self::DatePart(_) => (&[I32], I32),
+            Self::AddMonths => (&[I32, I32, I64], I8),
+            Self::Member(Type::I128) => (&[I64, I64, I64, I64], I8),
+            Self::Member(_) => (&[I64, I64, I64], I8),
+        }
+    }
+
+    /// Where it is.
+    pub fn address(self) -> *const u8 {
+        match self {
+            Self::Multiply128 => integer::multiply as *const u8,
+            Self::Divide128(op) => integer::divide(op),
+            Self::ToF64 => integer::to_f64 as *const u8,
+            Self::ToF32 => integer::to_f32 as *const u8,
+            Self::FromF64 => integer::from_f64 as *const u8,
+            Self::DatePart(part) => date::part(part),
+            Self::AddMonths => date::add_months as *const u8,
+            Self::Member(ty) => member::address(ty),
+        }
+    }
+}
