@@ -79,13 +79,23 @@ impl<'a> Attempt<'a> {
             first = false;
             if !round.load.is_empty() || !round.widen.is_empty() {
                 drop(state);
-                self.work(round)?;
+                match self.work(round) {
+                    // The dictionary that was full is no longer the column's.
+                    Err(Error::Unsupported(_)) if !self.is_current() => return Ok(None),
+                    result => result?,
+                }
             } else if round.wait {
                 self.cache.changed.wait(&mut state);
             } else {
                 return Ok(self.result(state));
             }
         }
+    }
+
+    /// Whether every column is still the one that this request began with.
+    fn is_current(&self) -> bool {
+        let mut state = self.cache.state.lock();
+        self.requests.iter().zip(&self.columns).all(|(request, (id, _))| state.same(key(request), *id).is_some())
     }
 
     /// Takes what is there, and claims what is not. On an error and at a column that is gone, nothing stays claimed.
@@ -269,7 +279,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Takes note that a segment has no device form.
+    /// Takes note that a segment has no device form. An error of the loader says nothing about the segment.
     fn refuse(&self, column: usize, segment: usize, error: &Error) {
         let Error::Unsupported(_) = error else { return };
         let request = &self.requests[column];

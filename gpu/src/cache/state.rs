@@ -46,7 +46,7 @@ pub(super) struct SegmentState {
     pub(super) data: Option<(Arc<Entry>, Reservation)>,
     /// Which request loads or widens it.
     pub(super) claimed: Option<u64>,
-    /// Why it has no device form. It will not have one later: a dictionary only grows.
+    /// Why it has no device form: the column's dictionary could not take its values, and only grows.
     pub(super) refused: Option<Error>,
     used: u64,
 }
@@ -169,6 +169,9 @@ impl ColumnState {
 
     /// Takes note that a segment has no device form. Where nothing of the column has one, its dictionary is of no use:
     /// it goes, and whoever works with it begins again, finding `id` instead of the identifier that it knows.
+    ///
+    /// The values of all segments fill a dictionary together, so it need not be the one with the most of them that is
+    /// refused; a snapshot without it is then served all the same, and one with it by other means.
     pub(super) fn refuse(&mut self, segment: u64, error: &Error, id: u64) {
         self.segments.entry(segment).or_default().refused = Some(error.clone());
         if self.segments.values().all(|segment| segment.summary.is_none()) {
