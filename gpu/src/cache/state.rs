@@ -44,7 +44,7 @@ pub(super) struct SegmentState {
     pub(super) summary: Option<Summary>,
     /// Its data, while it is kept.
     pub(super) data: Option<(Arc<Entry>, Reservation)>,
-    /// Which request loads or widens it.
+    /// Which request loads or widens it. That one alone may change `data` and `summary`.
     pub(super) claimed: Option<u64>,
     /// Why it has no device form: the column's dictionary could not take its values, and only grows.
     pub(super) refused: Option<Error>,
@@ -55,6 +55,8 @@ pub(super) struct SegmentState {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) encoding: Encoding,
+    /// What the chunks hold.
+    pub(super) summary: Summary,
     pub(super) chunks: Vec<Arc<Column>>,
 }
 
@@ -187,22 +189,26 @@ impl ColumnState {
     }
 
     /// Takes note of what a segment holds.
-    pub(super) fn learn(&mut self, segment: u64, summary: Summary) -> Result<Encoding> {
+    pub(super) fn learn(&mut self, summary: Summary) -> Result<Encoding> {
         self.known = self.known.merge(summary);
         self.encoding = self.known.encoding(&self.logical)?;
-        self.segments.entry(segment).or_default().summary = Some(summary);
         Ok(self.encoding)
     }
 
     /// What is known of a request's column, once all its segments were seen.
-    pub(super) fn facts(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
+    pub(super) fn known_facts(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
         let mut sum = Summary::empty(&request.logical);
         for (id, rows) in request.segments {
             if *rows > 0 {
                 sum = sum.merge(self.segments.get(id)?.summary?);
             }
         }
+        Some(self.facts(request, &sum))
+    }
+
+    /// What is known of a request's column whose segments hold this.
+    pub(super) fn facts(&self, request: &ColumnRequest<'_>, sum: &Summary) -> Facts {
         let words = self.dictionary.as_ref().map(|dictionary| dictionary.words());
-        Some(Facts::new(request.logical.clone(), self.encoding, &sum, words))
+        Facts::new(request.logical.clone(), self.encoding, sum, words)
     }
 }
