@@ -177,6 +177,27 @@ fn threads_share_a_dictionary() {
 }
 
 #[test]
+fn a_segment_forgotten_under_a_request_is_still_served() {
+    let cache = roomy();
+    let segments = [(0, 2), (1, 1)];
+    let array = |at: usize| -> ArrayRef { Arc::new(Int32Array::from([vec![1, 2], vec![100_000]][at].clone())) };
+    let get = |count: usize, forget: bool| {
+        let load = |at: usize| {
+            if forget {
+                cache.forget_segment(1, 0);
+            }
+            Ok(vec![array(at)])
+        };
+        ints(&cache.resident(&request(0, DataType::Int32, false, &segments[..count]), &load).unwrap())
+    };
+    assert_eq!(get(1, false), [1, 2]);
+    // The second segment's load forgets the first, which the request has in hand and must make wider.
+    assert_eq!(get(2, true), [1, 2, 100_000]);
+    assert!(cache.facts_if_known(&request(0, DataType::Int32, false, &segments)).is_some());
+    assert_eq!(get(2, false), [1, 2, 100_000]);
+}
+
+#[test]
 fn requests_at_random_agree_with_their_source() {
     // Segments that widen the columns one after the other, a budget that holds half of them, several threads, and one
     // that forgets: whatever happens, a request has its rows.
@@ -196,7 +217,7 @@ fn requests_at_random_agree_with_their_source() {
                 for _ in 0..300 {
                     let mut segments: Vec<SegmentRows> = (0..12).filter(|_| draw(3) == 0).map(|id| (id, 500)).collect();
                     segments.push((draw(12), 500));
-                    segments.dedup();
+                    segments.dedup(); // A segment may still come twice.
                     let columns: Vec<u32> = (0..3).filter(|_| draw(2) == 0).collect();
                     let texts = draw(2) == 0;
                     let logical = if texts { DataType::Utf8 } else { DataType::Int64 };
@@ -239,16 +260,26 @@ fn requests_at_random_agree_with_their_source() {
 }
 
 #[test]
-fn a_refused_segment_disturbs_no_other() {
-    // Segment 0 has too many values. Refused first, it takes the dictionary along, at which others may be working.
-    let refused: ArrayRef = Arc::new(StringArray::from_iter_values((0..66_000).map(|v| v.to_string())));
+fn a_dictionary_that_overflows_while_others_use_it_costs_no_answer() {
+    // Segment 0 has too many values. While it fills the dictionary others may find it full, and are refused as well;
+    // whoever is served has its own rows, whichever dictionary was thrown away meanwhile, and nobody waits for ever.
+    let full: ArrayRef = Arc::new(StringArray::from_iter_values((0..66_000).map(|v| v.to_string())));
     let text = |segment: u64, at: usize| format!("{segment} {}", at % 100);
-    let served = |segment| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..5_000).map(|at| text(segment, at)))) };
+    let small = |segment| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..5_000).map(|at| text(segment, at)))) };
+    let check = |found: &ResidentColumn, segments: &[SegmentRows]| {
+        let arrays: Vec<ArrayRef> = segments.iter().map(|(id, _)| small(*id)).collect();
+        let expected = concat(&arrays.iter().map(|array| array.as_ref()).collect::<Vec<_>>()).unwrap();
+        assert_eq!(&decoded(found), &expected);
+    };
     for _ in 0..20 {
         let cache = roomy();
+        let ask = |segments: &[SegmentRows]| {
+            let load = |at: usize| Ok(vec![if segments[at].0 == 0 { full.clone() } else { small(segments[at].0) }]);
+            cache.resident(&request(0, DataType::Utf8, false, segments), &load)
+        };
         std::thread::scope(|scope| {
             for thread in 0..4u64 {
-                let (cache, refused, served) = (&cache, &refused, &served);
+                let (ask, check) = (&ask, &check);
                 scope.spawn(move || {
                     for round in 0..4 {
                         let mut segments: Vec<SegmentRows> = (1..4).map(|id| ((id + thread) % 3 + 1, 5_000)).collect();
@@ -256,22 +287,17 @@ fn a_refused_segment_disturbs_no_other() {
                         if refuses {
                             segments.insert(thread as usize % 3, (0, 66_000));
                         }
-                        let load =
-                            |at: usize| Ok(vec![if segments[at].0 == 0 { refused.clone() } else { served(segments[at].0) }]);
-                        let request = request(0, DataType::Utf8, false, &segments);
-                        match cache.resident(&request, &load) {
-                            Err(error) => assert!(refuses && matches!(error, Error::Unsupported(_)), "{error}"),
-                            Ok(found) => {
-                                assert!(!refuses);
-                                let arrays: Vec<ArrayRef> = segments.iter().map(|(id, _)| served(*id)).collect();
-                                let expected = concat(&arrays.iter().map(|array| array.as_ref()).collect::<Vec<_>>()).unwrap();
-                                assert_eq!(&decoded(&found), &expected);
-                            }
+                        match ask(&segments) {
+                            Ok(found) if !refuses => check(&found, &segments),
+                            found => assert!(matches!(found, Err(Error::Unsupported(_))), "{found:?}"),
                         }
                     }
                 });
             }
         });
+        cache.forget_owner(1);
+        let segments = [(3, 5_000), (1, 5_000)];
+        check(&ask(&segments).unwrap(), &segments);
     }
 }
 

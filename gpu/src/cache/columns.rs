@@ -158,7 +158,7 @@ impl ColumnCache {
     /// What is known of a column without loading anything; none until each of its segments was loaded once. A request
     /// that follows at once finds the same encoding.
     pub fn facts_if_known(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
-        self.state.lock().get((request.owner, request.column))?.facts(request)
+        self.state.lock().get((request.owner, request.column))?.known_facts(request)
     }
 
     /// Why a request cannot be answered, where an earlier one found out: loading again would find the same.

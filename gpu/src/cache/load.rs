@@ -13,7 +13,7 @@ use parking_lot::MutexGuard;
 
 use super::columns::{ColumnCache, ColumnRequest, Loader, ResidentColumn};
 use super::parallel::parallel;
-use super::state::{Entry, Key, State};
+use super::state::{Entry, Key, SegmentState, State};
 use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode};
 use crate::error::{Error, Result};
 
@@ -79,13 +79,23 @@ impl<'a> Attempt<'a> {
             first = false;
             if !round.load.is_empty() || !round.widen.is_empty() {
                 drop(state);
-                self.work(round)?;
+                match self.work(round) {
+                    // The dictionary that was full is no longer the column's.
+                    Err(Error::Unsupported(_)) if !self.is_current() => return Ok(None),
+                    result => result?,
+                }
             } else if round.wait {
                 self.cache.changed.wait(&mut state);
             } else {
                 return Ok(self.result(state));
             }
         }
+    }
+
+    /// Whether every column is still the one that this request began with.
+    fn is_current(&self) -> bool {
+        let mut state = self.cache.state.lock();
+        self.requests.iter().zip(&self.columns).all(|(request, (id, _))| state.same(key(request), *id).is_some())
     }
 
     /// Takes what is there, and claims what is not. On an error and at a column that is gone, nothing stays claimed.
@@ -119,7 +129,8 @@ impl<'a> Attempt<'a> {
                     continue;
                 }
                 if *rows == 0 {
-                    *mine = Some(Arc::new(Entry { encoding, chunks: Vec::new() }));
+                    let summary = Summary::empty(&request.logical);
+                    *mine = Some(Arc::new(Entry { encoding, summary, chunks: Vec::new() }));
                     continue;
                 }
                 let segment = column.segment(*id, tick);
@@ -203,7 +214,7 @@ impl<'a> Attempt<'a> {
             let sum = &mut summaries[place(*column)];
             *sum = sum.merge(*summary);
         }
-        let encodings = columns.iter().zip(&summaries).map(|(c, summary)| self.learn(*c, segment, *summary));
+        let encodings = columns.iter().zip(&summaries).map(|(c, summary)| self.learn(*c, *summary));
         let encodings = encodings.collect::<Result<Vec<_>>>()?;
         let stored = parallel(threads, first.len(), |at| {
             let (column, _, chunk) = &first[at];
@@ -212,9 +223,10 @@ impl<'a> Attempt<'a> {
         drop(first);
         let mut parts: Vec<Vec<Arc<Column>>> = vec![Vec::new(); columns.len()];
         stored.into_iter().for_each(|(column, chunk)| parts[place(column)].push(chunk));
-        let done = columns.iter().zip(parts).zip(encodings).map(|((column, chunks), encoding)| {
+        let done = columns.iter().zip(parts).zip(encodings.into_iter().zip(summaries));
+        let done = done.map(|((column, chunks), (encoding, summary))| {
             let here = Place { column: *column, segment };
-            let entry = Arc::new(Entry { encoding, chunks });
+            let entry = Arc::new(Entry { encoding, summary, chunks });
             self.publish(here, &entry);
             Done { place: here, entry, loaded: true }
         });
@@ -247,7 +259,7 @@ impl<'a> Attempt<'a> {
 
     fn widen(&self, place: Place, entry: &Entry, encoding: Encoding) -> Result<Done> {
         let chunks = entry.chunks.iter().map(|chunk| second_pass(&Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
-        let entry = Arc::new(Entry { encoding, chunks: chunks.collect::<Result<_>>()? });
+        let entry = Arc::new(Entry { encoding, summary: entry.summary, chunks: chunks.collect::<Result<_>>()? });
         self.publish(place, &entry);
         Ok(Done { place, entry, loaded: false })
     }
@@ -259,17 +271,17 @@ impl<'a> Attempt<'a> {
         known.is_known().then_some(known.encoding)
     }
 
-    fn learn(&self, column: usize, segment: usize, summary: Summary) -> Result<Encoding> {
+    fn learn(&self, column: usize, summary: Summary) -> Result<Encoding> {
         let request = &self.requests[column];
         let mut state = self.cache.state.lock();
         match state.same(key(request), self.columns[column].0) {
-            Some(known) => known.learn(request.segments[segment].0, summary),
+            Some(known) => known.learn(summary),
             // It was forgotten, and the next round will notice.
             None => summary.encoding(&request.logical),
         }
     }
 
-    /// Takes note that a segment has no device form.
+    /// Takes note that a segment has no device form. An error of the loader says nothing about the segment.
     fn refuse(&self, column: usize, segment: usize, error: &Error) {
         let Error::Unsupported(_) = error else { return };
         let request = &self.requests[column];
@@ -282,26 +294,31 @@ impl<'a> Attempt<'a> {
         self.cache.changed.notify_all();
     }
 
-    /// Keeps an entry for others if the budget has room, in place of what was there.
+    /// Keeps an entry for others if the budget has room, in place of what was there. Where the segment, or the whole
+    /// column, was forgotten since this request claimed it, the entry is this request's alone.
     fn publish(&self, place: Place, entry: &Arc<Entry>) {
         let request = &self.requests[place.column];
         let (segment, id) = (request.segments[place.segment].0, self.columns[place.column].0);
         let mut gone = Vec::new();
         let mut state = self.cache.state.lock();
-        let before = state.same(key(request), id).and_then(|column| column.segments.get_mut(&segment)?.data.take());
-        if let Some((entry, reservation)) = before {
+        let Some(claimed) = self.claimed(&mut state, key(request), id, segment) else { return };
+        if let Some((entry, reservation)) = claimed.data.take() {
             drop(reservation);
             gone.push(entry);
         }
         let reservation = state.reserve(&self.cache.budget, entry.bytes(), &mut gone);
-        if let Some(column) = state.same(key(request), id)
-            && let Some(segment) = column.segments.get_mut(&segment)
-        {
-            segment.data = reservation.map(|reservation| (Arc::clone(entry), reservation));
-            segment.claimed = None;
+        if let Some(claimed) = self.claimed(&mut state, key(request), id, segment) {
+            claimed.data = reservation.map(|reservation| (Arc::clone(entry), reservation));
+            claimed.summary = Some(entry.summary);
+            claimed.claimed = None;
         }
         drop(state);
         self.cache.changed.notify_all();
+    }
+
+    /// A segment that this request has claimed.
+    fn claimed<'s>(&self, state: &'s mut State, key: Key, id: u64, segment: u64) -> Option<&'s mut SegmentState> {
+        state.same(key, id)?.segments.get_mut(&segment).filter(|segment| segment.claimed == Some(self.token))
     }
 
     fn unclaim(&self, state: &mut State) {
@@ -318,12 +335,15 @@ impl<'a> Attempt<'a> {
         self.cache.changed.notify_all();
     }
 
-    /// Everything is there, and the lock still held since that was seen; none where a segment was forgotten meanwhile.
+    /// Everything is there, and the lock still held since that was seen. What is known comes from the entries
+    /// themselves: their segments may have been forgotten meanwhile.
     fn result(&self, mut state: MutexGuard<'_, State>) -> Option<Vec<ResidentColumn>> {
         let mut found = Vec::with_capacity(self.requests.len());
         for (at, request) in self.requests.iter().enumerate() {
-            let facts = state.same(key(request), self.columns[at].0)?.facts(request)?;
-            let chunks = self.entries[at].iter().flatten().flat_map(|entry| entry.chunks.iter().cloned()).collect();
+            let entries = || self.entries[at].iter().flatten();
+            let sum = entries().fold(Summary::empty(&request.logical), |sum, entry| sum.merge(entry.summary));
+            let facts = state.same(key(request), self.columns[at].0)?.facts(request, &sum);
+            let chunks = entries().flat_map(|entry| entry.chunks.iter().cloned()).collect();
             found.push(ResidentColumn { facts, chunks, loaded: self.loaded[at] });
         }
         Some(found)

@@ -44,9 +44,9 @@ pub(super) struct SegmentState {
     pub(super) summary: Option<Summary>,
     /// Its data, while it is kept.
     pub(super) data: Option<(Arc<Entry>, Reservation)>,
-    /// Which request loads or widens it.
+    /// Which request loads or widens it. That one alone may change `data` and `summary`.
     pub(super) claimed: Option<u64>,
-    /// Why it has no device form. It will not have one later: a dictionary only grows.
+    /// Why it has no device form: the column's dictionary could not take its values, and only grows.
     pub(super) refused: Option<Error>,
     used: u64,
 }
@@ -55,6 +55,8 @@ pub(super) struct SegmentState {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) encoding: Encoding,
+    /// What the chunks hold.
+    pub(super) summary: Summary,
     pub(super) chunks: Vec<Arc<Column>>,
 }
 
@@ -169,6 +171,9 @@ impl ColumnState {
 
     /// Takes note that a segment has no device form. Where nothing of the column has one, its dictionary is of no use:
     /// it goes, and whoever works with it begins again, finding `id` instead of the identifier that it knows.
+    ///
+    /// The values of all segments fill a dictionary together, so it need not be the one with the most of them that is
+    /// refused; a snapshot without it is then served all the same, and one with it by other means.
     pub(super) fn refuse(&mut self, segment: u64, error: &Error, id: u64) {
         self.segments.entry(segment).or_default().refused = Some(error.clone());
         if self.segments.values().all(|segment| segment.summary.is_none()) {
@@ -184,22 +189,26 @@ impl ColumnState {
     }
 
     /// Takes note of what a segment holds.
-    pub(super) fn learn(&mut self, segment: u64, summary: Summary) -> Result<Encoding> {
+    pub(super) fn learn(&mut self, summary: Summary) -> Result<Encoding> {
         self.known = self.known.merge(summary);
         self.encoding = self.known.encoding(&self.logical)?;
-        self.segments.entry(segment).or_default().summary = Some(summary);
         Ok(self.encoding)
     }
 
     /// What is known of a request's column, once all its segments were seen.
-    pub(super) fn facts(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
+    pub(super) fn known_facts(&self, request: &ColumnRequest<'_>) -> Option<Facts> {
         let mut sum = Summary::empty(&request.logical);
         for (id, rows) in request.segments {
             if *rows > 0 {
                 sum = sum.merge(self.segments.get(id)?.summary?);
             }
         }
+        Some(self.facts(request, &sum))
+    }
+
+    /// What is known of a request's column whose segments hold this.
+    pub(super) fn facts(&self, request: &ColumnRequest<'_>, sum: &Summary) -> Facts {
         let words = self.dictionary.as_ref().map(|dictionary| dictionary.words());
-        Some(Facts::new(request.logical.clone(), self.encoding, &sum, words))
+        Facts::new(request.logical.clone(), self.encoding, sum, words)
     }
 }
