@@ -21,7 +21,7 @@ pub mod testing;
 
 pub use choice::DeviceChoice;
 pub use device::{
-    Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Execution, Kernel, Kind, Memory, Nvrtc, Run, Traffic,
+    Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory, Nvrtc, Run, Traffic,
     gibibytes,
 };
 pub use error::{Error, Result};

@@ -3,8 +3,15 @@
 //! Everything that touches the driver stands in `driver.rs`, behind one gate.
 
 mod driver;
+pub mod execution;
+mod groups;
 pub mod interface;
+mod marks;
 mod nvrtc;
+mod output;
+mod queue;
+pub mod region;
+mod rows;
 
 pub use nvrtc::Nvrtc;
 
