@@ -4,7 +4,8 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -102,10 +103,7 @@ impl Driver for Host {
             return Ok(Arc::new(Built { time: Duration::ZERO, ..Built::clone(found) }));
         }
         let (path, time) = build::library(source)?;
-        // SAFETY: the library was built from our own text in a folder that only we may write; it has no initializers.
-        let library = unsafe { Library::new(&path) };
-        let library = library.map_err(|error| Error::Failed(format!("emulated device: {}: {error}", path.display())))?;
-        let built = Built { library: Arc::new(Mutex::new(library)), time };
+        let built = Built { library: open(path)?, time };
         self.state.modules.lock().insert(source.to_owned(), Arc::new(built.clone()));
         Ok(Arc::new(built))
     }
@@ -174,6 +172,21 @@ impl Module for Built {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// Opens a library; one that is open already is the same library, whoever opened it, and has the same lock.
+fn open(path: PathBuf) -> Result<Arc<Mutex<Library>>> {
+    static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<Library>>>>> = LazyLock::new(Mutex::default);
+    let mut all = OPEN.lock();
+    if let Some(found) = all.get(&path) {
+        return Ok(Arc::clone(found));
+    }
+    // SAFETY: the library was built from our own text in a folder that only we may write; it has no initializers.
+    let library = unsafe { Library::new(&path) };
+    let library = library.map_err(|error| Error::Failed(format!("emulated device: {}: {error}", path.display())))?;
+    let library = Arc::new(Mutex::new(library));
+    all.insert(path, Arc::clone(&library));
+    Ok(library)
 }
 
 type Entry = unsafe extern "C" fn(*const u64, u32, u32, *mut u8, u64) -> u32;
