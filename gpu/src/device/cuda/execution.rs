@@ -136,7 +136,7 @@ impl Sink {
     fn new(kernel: &Arc<CudaKernel>, queue: &mut Queue, rows: u64) -> Result<Self> {
         Ok(match &kernel.source.state {
             State::Groups { place, cells } => Self::Groups(Groups::new(queue, place.clone(), cells.clone(), rows)?),
-            State::Rows { columns } => Self::Rows(Rows::new(&kernel.pipeline.sink, columns.clone(), rows)),
+            State::Rows { columns } => Self::Rows(Rows::new(&kernel.pipeline, columns.clone(), rows)),
             State::Bitmap => Self::Marks(Marks::default()),
         })
     }

@@ -12,7 +12,7 @@ use super::region::Region;
 use crate::codegen::cuda::layout::Stored;
 use crate::column::Output;
 use crate::error::{Error, Result};
-use crate::program::{Order, Sink, Type};
+use crate::program::{Order, Pipeline, Sink, Statement, Type};
 
 /// The most bytes of a segment.
 const SEGMENT: u64 = 1 << 30;
@@ -27,6 +27,8 @@ pub struct Rows {
     columns: Vec<Stored>,
     /// At most so many rows come.
     most: u64,
+    /// Rows that one row of the source can become: how often the body emits.
+    fan_out: u64,
     segment: Option<Segment>,
     /// What was drained, column by column: values at their width (`Bool` a byte), and a byte that says NULL.
     drained: Vec<(Vec<u8>, Vec<u8>)>,
@@ -52,8 +54,8 @@ struct Top {
 
 impl Rows {
     /// None yet.
-    pub fn new(sink: &Sink, columns: Vec<Stored>, most: u64) -> Self {
-        let top = match sink {
+    pub fn new(pipeline: &Pipeline, columns: Vec<Stored>, most: u64) -> Self {
+        let top = match &pipeline.sink {
             Sink::TopK { order, limit, .. } => Some(Top {
                 order: order.clone(),
                 limit: usize::try_from(*limit).unwrap_or(usize::MAX),
@@ -63,19 +65,21 @@ impl Rows {
             Sink::Materialize { .. } | Sink::Bitmap | Sink::Group { .. } => None,
         };
         let drained = columns.iter().map(|_| (Vec::new(), Vec::new())).collect();
-        Self { columns, most, segment: None, drained, count: 0, top }
+        Self { columns, most, fan_out: emits(&pipeline.body), segment: None, drained, count: 0, top }
     }
 
     /// Rows that may be pushed: at least `least`, of `left` that are still to come.
     pub fn room(&mut self, queue: &mut Queue, words: Words, least: u64, left: u64) -> Result<u64> {
-        let free = |rows: &Self| rows.segment.as_ref().map_or(0, |segment| segment.capacity - segment.pushed);
+        let fan_out = self.fan_out.max(1);
+        let free = |rows: &Self| rows.segment.as_ref().map_or(0, |segment| (segment.capacity - segment.pushed) / fan_out);
         if free(self) < least {
             self.drain(queue, words)?;
         }
         if free(self) < least {
             self.segment = None;
             let row: u64 = self.columns.iter().map(|column| column.ty.bytes() as u64 + u64::from(column.nullable)).sum();
-            let wanted = self.most.max(left).min(SEGMENT / row.max(1)).max(least);
+            let least = least * fan_out;
+            let wanted = (self.most.max(left) * fan_out).min(SEGMENT / row.max(1)).max(least);
             self.segment = Some(self.reserve(queue, wanted, least)?);
         }
         Ok(free(self).min(self.top.as_ref().map_or(u64::MAX, |top| top.launch)))
@@ -123,7 +127,7 @@ impl Rows {
     /// So many rows were pushed.
     pub fn launched(&mut self, queue: &mut Queue, words: Words, rows: u64) -> Result<()> {
         if let Some(segment) = &mut self.segment {
-            segment.pushed += rows;
+            segment.pushed += rows * self.fan_out.max(1);
         }
         if self.top.is_some() {
             self.drain(queue, words)?;
@@ -206,6 +210,16 @@ impl Rows {
         });
         Ok(Output { rows: self.count, columns: columns.collect() })
     }
+}
+
+/// How often a body emits a row at most.
+fn emits(block: &[Statement]) -> u64 {
+    let each = block.iter().map(|statement| match statement {
+        Statement::Emit => 1,
+        Statement::Stage => 0,
+        Statement::If { then, .. } => emits(then),
+    });
+    each.sum()
 }
 
 /// A value's bits as a number whose order is the type's.
