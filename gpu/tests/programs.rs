@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::{Arithmetic, Comparison, DatePart, Strategy, Type};
 use warpwise_gpu::testing::{Random, check_file, check_random, generate};
-use warpwise_gpu::{Device, Interpreter};
+use warpwise_gpu::{Cpu, Device, Emulated, Interpreter};
 
 /// How many random programs run on each device where nobody says.
 const RANDOM_COUNT: u64 = 400;
 
 /// The devices that everything here runs on.
 fn devices() -> Vec<Box<dyn Device>> {
-    vec![Box::new(Interpreter)]
+    vec![Box::new(Interpreter), Box::new(Cpu::find()), Box::new(Emulated::default())]
 }
 
 /// Every `.program` file, in order.

@@ -207,16 +207,16 @@ impl<'a> Nodes<'a> {
                 w.need(Header::Table);
                 let t = table.0;
                 // A negative index is past the end too.
-                w.line(format!("const u64 i{at} = (u64)(i64){};", v(index)));
+                w.line(format!("const u64 at{at} = (u64)(i64){};", v(index)));
                 if found.ty == Type::Bool {
-                    w.line(format!("const bool v{at} = lookup_bit(t{t}, t{t}_length, i{at});"));
+                    w.line(format!("const bool v{at} = lookup_bit(t{t}, t{t}_length, at{at});"));
                 } else {
-                    w.line(format!("const {ty} v{at} = lookup<{ty}>(t{t}, t{t}_length, i{at});"));
+                    w.line(format!("const {ty} v{at} = lookup<{ty}>(t{t}, t{t}_length, at{at});"));
                 }
                 if found.nullable {
                     let mut nulls: Vec<String> = self.null(index).into_iter().collect();
                     if self.pipeline.tables[t as usize].nullable {
-                        nulls.push(format!("!lookup_bit(t{t}_validity, t{t}_length, i{at})"));
+                        nulls.push(format!("!lookup_bit(t{t}_validity, t{t}_length, at{at})"));
                     }
                     w.line(format!("const bool n{at} = {};", nulls.join(" || ")));
                 }
@@ -303,11 +303,11 @@ impl<'a> Nodes<'a> {
     fn checked(&self, w: &mut Writer, id: ExprId, operands: &[ExprId], call: impl FnOnce(&str) -> String) {
         let at = id.0;
         w.line(format!("{} v{at};", type_name(self.ty(id).ty)));
-        w.line(format!("const u32 f{at} = {};", call(&format!("v{at}"))));
-        let mut own = format!("f{at}");
+        w.line(format!("const u32 x{at} = {};", call(&format!("v{at}"))));
+        let mut own = format!("x{at}");
         if self.ty(id).nullable {
             w.line(format!("const bool n{at} = {};", self.strict_null(operands)));
-            own = format!("(n{at} ? 0u : f{at})");
+            own = format!("(n{at} ? 0u : x{at})");
         }
         let all = operands.iter().filter_map(|id| self.fault(*id)).chain([own]).collect();
         self.fault_line(w, id, chain(all));

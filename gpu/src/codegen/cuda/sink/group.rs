@@ -74,9 +74,7 @@ impl Generator<'_> {
             }
             Tier::Device => match place {
                 Place::Dense { groups, .. } => w.line(format!("enum : u32 {{ GROUPS = {groups} }};")),
-                Place::Single | Place::Packed { .. } | Place::Wide { .. } => {
-                    w.line(format!("enum : u32 {{ WIDTH = {} }};", place.head() + cells.words));
-                }
+                Place::Single | Place::Packed { .. } | Place::Wide { .. } => {}
             },
         }
     }
@@ -326,9 +324,9 @@ fn gathered(cell: Cell, at: usize) -> Option<Vec<String>> {
         CellKind::Wide { narrow: false, fault } => {
             let code = fault.map_or(0, |fault| fault as u32);
             return Some(vec![
-                format!("u32 f{at} = 0;"),
-                format!("const i128 g{at} = gather_wide_128<COPIES>({}, {code}u, f{at});", own(32)),
-                format!("if (f{at}) raise(faults, f{at});"),
+                format!("u32 x{at} = 0;"),
+                format!("const i128 g{at} = gather_wide_128<COPIES>({}, {code}u, x{at});", own(32)),
+                format!("if (x{at}) raise(faults, x{at});"),
                 in_device(cell, "cells", &format!("g{at}")),
             ]);
         }
