@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::device::Discovery;
+use crate::device::{Device, Discovery};
 use crate::error::{Error, Result};
 
 /// Where queries are to run.
@@ -26,15 +26,18 @@ impl DeviceChoice {
     /// Whether this release can honour the choice on a machine with these devices; the error says why not.
     pub fn check(&self, found: &Discovery) -> Result<()> {
         match self {
-            Self::Auto | Self::Cpu | Self::Off => Ok(()),
-            Self::Emulated => Err(Error::Absent("device emulated: this release has no emulated device".to_owned())),
+            Self::Auto | Self::Cpu | Self::Emulated | Self::Off => Ok(()),
             Self::Cuda(numbers) => {
                 let devices = found.cuda.as_ref().map_err(|reason| Error::Absent(format!("device {self}: {reason}")))?;
                 if let Some(missing) = numbers.iter().find(|number| devices.iter().all(|device| device.ordinal() != **number)) {
                     let count = devices.len();
                     return Err(Error::Absent(format!("device cuda:{missing}: the machine has {count}, numbered from 0")));
                 }
-                Err(Error::Absent(format!("device {self}: the GPU was found, but in this release no operator runs on it")))
+                let named = devices.iter().filter(|device| numbers.is_empty() || numbers.contains(&device.ordinal()));
+                match named.filter_map(|device| device.unused_because()).next() {
+                    Some(why) => Err(Error::Absent(format!("device {self}: the GPU was found, but {why}; {}", found.nvrtc.install))),
+                    None => Ok(()),
+                }
             }
         }
     }

@@ -13,7 +13,6 @@ pub mod cache;
 mod choice;
 pub mod codegen;
 pub mod column;
-pub mod codegen;
 mod device;
 mod error;
 pub mod interpret;

@@ -157,5 +157,5 @@ impl Devices {
 
 /// The emulated device, where the host has a C++ compiler.
 fn emulated() -> Option<Arc<dyn Device>> {
-    Some(Arc::new(warpwise_gpu::Interpreter))
+    Some(Arc::new(warpwise_gpu::Emulated::default()))
 }

@@ -152,6 +152,9 @@ fn chain_programs(chain: &Chain, devices: &Devices) -> Vec<String> {
     text
 }
 
-fn cuda_text(_pipeline: &warpwise_gpu::program::Pipeline) -> String {
-    String::new()
+fn cuda_text(pipeline: &warpwise_gpu::program::Pipeline) -> String {
+    match warpwise_gpu::codegen::cuda::generate(pipeline) {
+        Ok(source) => source.listing,
+        Err(error) => format!("-- none: {error}"),
+    }
 }

@@ -25,9 +25,6 @@ pub use run::{Cancel, Counters, Execution, Kernel, Run};
 use crate::error::{Error, Result};
 use crate::program::Pipeline;
 
-/// Why nothing that was found runs an operator.
-const NOT_YET: &str = "in this release every operator runs in DataFusion on the CPU";
-
 /// What a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -104,7 +101,7 @@ pub trait Device: fmt::Debug + Send + Sync {
 
     /// Why no operator runs on it, where none does.
     fn unused_because(&self) -> Option<&'static str> {
-        Some(NOT_YET)
+        None
     }
 }
 
@@ -122,7 +119,8 @@ pub struct Discovery {
 impl Discovery {
     /// Looks for devices. `data_folder` is where a compiler that was installed for Warpwise alone would be.
     pub fn find(data_folder: &Path) -> Self {
-        Self { cpu: Cpu::find(), cuda: cuda::find(), nvrtc: Nvrtc::find(data_folder) }
+        let nvrtc = Nvrtc::find(data_folder);
+        Self { cpu: Cpu::find(), cuda: cuda::find(&nvrtc, data_folder), nvrtc }
     }
 
     /// Every device found.
@@ -137,14 +135,18 @@ impl Discovery {
             Err(_) | Ok([]) => "none".to_owned(),
             Ok(devices) => {
                 let each = devices.iter().map(|device| match device.memory_total() {
-                    Some(total) => format!("{}, {} (found, not used in this release)", device.model(), gibibytes(total)),
-                    None => format!("{} (found, not used in this release)", device.model()),
+                    Some(total) => format!("{}, {}{}", device.model(), gibibytes(total), unused(device)),
+                    None => format!("{}{}", device.model(), unused(device)),
                 });
                 each.collect::<Vec<_>>().join("; ")
             }
         };
         format!("cpu: {} · gpu: {gpu}", self.cpu.summary())
     }
+}
+
+fn unused(device: &CudaDevice) -> String {
+    device.unused_because().map(|why| format!(" (found, not used: {why})")).unwrap_or_default()
 }
 
 /// Bytes as a person reads them: `15.6 GiB`, `512 MiB`.
@@ -169,7 +171,7 @@ mod tests {
         assert!(found.line().starts_with("cpu: "), "{}", found.line());
         assert!(found.line().contains(" · gpu: "), "{}", found.line());
         assert_eq!(found.devices()[0].kind(), Kind::Cpu);
-        assert!(found.devices().iter().all(|device| device.unused_because().is_some()));
+        assert!(found.cpu.unused_because().is_none());
     }
 
     #[test]

@@ -95,10 +95,6 @@ impl Device for Cpu {
     fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
         Ok(Arc::new(CpuKernel::compile(pipeline, self.pool.clone())?))
     }
-
-    fn unused_because(&self) -> Option<&'static str> {
-        Some("it runs DataFusion's operators; in this release none is compiled for it")
-    }
 }
 
 /// Sums a buffer of `bytes` on `threads` threads, each its own part.

@@ -98,6 +98,8 @@ fn describe(ordinal: i32, driver: &str) -> Result<CudaDevice> {
         capability: major.zip(minor),
         processors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
         driver: driver.to_owned(),
+        compiler: Default::default(),
+        opened: Default::default(),
     })
 }
 

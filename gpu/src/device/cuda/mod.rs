@@ -24,8 +24,16 @@ mod stream;
 
 pub use nvrtc::Nvrtc;
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use interface::Driver;
+use region::Columns;
+
+use super::run::Kernel;
 use super::{Bandwidth, Device, Kind, Memory, Traffic};
 use crate::error::{Error, Result};
+use crate::program::Pipeline;
 
 /// The largest buffer that a measurement copies.
 const BUFFER: usize = 1 << 30;
@@ -41,17 +49,55 @@ pub struct CudaDevice {
     capability: Option<(i32, i32)>,
     processors: Option<i32>,
     driver: String,
+    /// How its code is compiled and where that is kept.
+    compiler: Compiler,
+    /// The driver's context, from the first program on. Clones share it.
+    opened: Arc<OnceLock<Result<Opened>>>,
 }
 
-/// Asks the driver for its devices; where there are none, why.
-pub(super) fn find() -> Result<Vec<CudaDevice>, String> {
-    driver::devices().map_err(|error| error.to_string())
+/// What a device needs to run programs.
+#[derive(Debug, Clone)]
+struct Opened {
+    driver: Arc<dyn Driver>,
+    columns: Arc<Columns>,
+}
+
+/// The CUDA compiler, and the folder in which compiled code is kept from run to run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Compiler {
+    nvrtc: Option<Nvrtc>,
+    folder: Option<PathBuf>,
+}
+
+/// The share of a device's memory that columns may take.
+const COLUMNS: f64 = 0.7;
+
+/// Asks the driver for its devices; where there are none, why. Their code is compiled by `nvrtc` and kept below
+/// `data_folder`.
+pub(super) fn find(nvrtc: &Nvrtc, data_folder: &Path) -> Result<Vec<CudaDevice>, String> {
+    let mut devices = driver::devices().map_err(|error| error.to_string())?;
+    let folder = (!data_folder.as_os_str().is_empty()).then(|| data_folder.join("kernels"));
+    for device in &mut devices {
+        device.compiler = Compiler { nvrtc: Some(nvrtc.clone()), folder: folder.clone() };
+    }
+    Ok(devices)
 }
 
 impl CudaDevice {
     /// The driver's number of it, from 0.
     pub fn ordinal(&self) -> usize {
         self.ordinal
+    }
+
+    /// The driver's context, made when the first program is compiled.
+    fn opened(&self) -> Result<&Opened> {
+        let open = || {
+            let nvrtc = self.compiler.nvrtc.clone().ok_or_else(|| Error::Absent("there is no CUDA compiler".to_owned()))?;
+            let driver = nvidia::open(self.ordinal, &nvrtc, self.compiler.folder.as_deref())?;
+            let bytes = self.total.map_or(1 << 30, |total| (total as f64 * COLUMNS) as usize);
+            Ok(Opened { driver, columns: Arc::new(Columns::new(bytes)) })
+        };
+        self.opened.get_or_init(open).as_ref().map_err(Clone::clone)
     }
 
     /// What the driver says of its memory, without waking the device.
@@ -97,5 +143,15 @@ impl Device for CudaDevice {
         }
         let seconds = driver::time_copy(self.ordinal, bytes, REPETITIONS)?;
         Ok(Bandwidth { bytes_per_second: 2.0 * bytes as f64 / seconds.max(1e-9), traffic: Traffic::Copy })
+    }
+
+    fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
+        let opened = self.opened()?;
+        execution::compile(&opened.driver, &opened.columns, pipeline)
+    }
+
+    fn unused_because(&self) -> Option<&'static str> {
+        let compiles = self.compiler.nvrtc.as_ref().is_some_and(|nvrtc| nvrtc.library.is_some());
+        (!compiles).then_some("its compiler, NVRTC, is not installed")
     }
 }
