@@ -134,7 +134,14 @@ impl Engine {
         let limit = options.memory_limit.unwrap_or_else(|| machine_memory() / 4 * 3);
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(PostgresOperators::new())];
         planners.extend(SessionStateDefaults::default_expr_planners());
-        let columns = limit as u64 / 3 * 2;
+        let mut settings = Settings::default();
+        for (name, value) in &options.settings {
+            settings.start_with(name, value)?;
+        }
+        let columns = match u64::try_from(settings.integer("warpwise.host_memory")).unwrap_or(0) {
+            0 => limit as u64 / 3,
+            kilobytes => kilobytes * 1024,
+        };
         let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns));
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
@@ -155,10 +162,6 @@ impl Engine {
         }
         // PostgreSQL's own identifier of `postgres`; `tpch` is the first of the users' databases.
         let databases = [("postgres", 5u32), ("tpch", 16383)];
-        let mut settings = Settings::default();
-        for (name, value) in &options.settings {
-            settings.start_with(name, value)?;
-        }
         let shared = Shared {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),

@@ -175,6 +175,15 @@ pub const SETTINGS: &[Setting] = &[
         "auto",
         "The device on which this session's queries run.",
     ),
+    Setting {
+        context: Context::Postmaster,
+        ..row(
+            "warpwise.host_memory",
+            Kind::Integer { min: 0, max: i64::MAX / 1024, unit: "kB" },
+            "0",
+            "Memory in which columns are kept for devices; 0 is a third of what queries may hold.",
+        )
+    },
     row("work_mem", KILOBYTES, "4096", "Accepted for compatibility."),
     row("xmloption", Kind::Choice(&["content", "document"]), "content", "Accepted for compatibility."),
 ];

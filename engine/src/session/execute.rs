@@ -182,7 +182,7 @@ impl Session {
         types: &[Option<SqlType>],
         demands: &Demands,
     ) -> Result<Prepared> {
-        let planning = self.planning();
+        let planning = self.timeless_planning();
         let text: Arc<str> = Arc::clone(&statement.text);
         let by_datafusion = || -> Result<(Body, Vec<SqlType>, Arc<[Column]>)> {
             let plan = planning.prepare(&text, query, types, demands)?;
@@ -311,7 +311,7 @@ impl Session {
     pub(crate) async fn run(&mut self, prepared: &Prepared, values: Vec<ScalarValue>) -> Result<Rows> {
         match &prepared.body {
             Body::Query(plan) => {
-                let planning = self.planning();
+                let planning = self.timeless_planning();
                 let current = plan.is_current(&planning.snapshot);
                 if current {
                     return self.start(Arc::clone(plan), values).await;
@@ -353,7 +353,7 @@ impl Session {
 
     /// Starts a planned query.
     pub(crate) async fn start(&mut self, plan: Arc<QueryPlan>, values: Vec<ScalarValue>) -> Result<Rows> {
-        let planning = self.planning();
+        let planning = if plan.stable { self.timeless_planning() } else { self.planning() };
         let clock = self.clock();
         let shared = Arc::clone(&self.engine.shared);
         let columns = Arc::clone(&plan.columns);

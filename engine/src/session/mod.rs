@@ -453,13 +453,18 @@ impl Session {
         Ok(())
     }
 
-    /// What planning needs to know now.
+    /// What planning needs to know now, for plans that may depend on the moment. It costs a copy of DataFusion's state.
     pub(crate) fn planning(&self) -> Planning {
-        let mut state = SessionState::clone(&self.state);
+        let mut planning = self.timeless_planning();
         let began = self.transaction.as_ref().map_or_else(Utc::now, |t| t.began);
-        state.execution_props_mut().query_execution_start_time = Some(began);
+        Arc::make_mut(&mut planning.state).execution_props_mut().query_execution_start_time = Some(began);
+        planning
+    }
+
+    /// The same for what does not: analysis, and plans that are kept.
+    pub(crate) fn timeless_planning(&self) -> Planning {
         Planning {
-            state: Arc::new(state),
+            state: Arc::clone(&self.state),
             snapshot: self.snapshot(),
             database: self.database.name.clone(),
             search_path: self.search_path(),
