@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use warpwise_gpu::codegen::cuda;
@@ -76,9 +76,13 @@ extern "C" __global__ void __launch_bounds__(256) shares(int* to) {
 }
 "#;
 
-fn compiler() -> Option<Arc<Compiler>> {
+/// One test at a time, as one of them takes the time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn compiler() -> Option<(Arc<Compiler>, MutexGuard<'static, ()>)> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     match Compiler::open(&Nvrtc::find(Path::new("/nonexistent"))) {
-        Ok(compiler) => Some(compiler),
+        Ok(compiler) => Some((compiler, alone)),
         Err(error) => {
             assert!(std::env::var_os("WARPWISE_REQUIRE_NVRTC").is_none_or(|value| value != "1"), "{error}");
             println!("not run: NVRTC is not installed");
@@ -127,7 +131,7 @@ fn compile_warm(compiler: &Compiler, name: &str, source: &str, architecture: u32
 
 #[test]
 fn generated_kernels_compile_quickly_and_fill_a_multiprocessor() {
-    let Some(compiler) = compiler() else { return };
+    let Some((compiler, _alone)) = compiler() else { return };
     println!("NVRTC {}", compiler.version());
     let mut wrong = Vec::new();
     for (name, source) in programs() {
@@ -162,7 +166,7 @@ fn generated_kernels_compile_quickly_and_fill_a_multiprocessor() {
 /// Whatever is generated compiles; how it uses a multiprocessor is said, not judged.
 #[test]
 fn random_programs_compile() {
-    let Some(compiler) = compiler() else { return };
+    let Some((compiler, _alone)) = compiler() else { return };
     let mut wrong = Vec::new();
     for seed in 0..RANDOM {
         let case = testing::generate(&mut Random::new(seed));
@@ -194,7 +198,7 @@ fn random_programs_compile() {
 
 #[test]
 fn what_a_kernel_takes_is_read_from_its_machine_code() {
-    let Some(compiler) = compiler() else { return };
+    let Some((compiler, _alone)) = compiler() else { return };
     for architecture in ARCHITECTURES {
         let compiled = compiler.compile_cubin(HUNGRY, architecture).unwrap();
         let kernels = compiled.kernels().unwrap();
@@ -218,7 +222,7 @@ fn what_a_kernel_takes_is_read_from_its_machine_code() {
 
 #[test]
 fn wrong_text_is_our_error_and_quotes_the_compiler() {
-    let Some(compiler) = compiler() else { return };
+    let Some((compiler, _alone)) = compiler() else { return };
     let error = compiler.compile_cubin("__global__ void f() { no_such_function(); }", 90).unwrap_err();
     let Error::Invalid(text) = &error else { panic!("not Invalid: {error:?}") };
     assert!(text.contains("no_such_function") && text.contains("sm_90") && text.lines().count() < 10, "{text}");
@@ -228,7 +232,7 @@ fn wrong_text_is_our_error_and_quotes_the_compiler() {
 
 #[test]
 fn a_device_newer_than_the_compiler_gets_assembly() {
-    let Some(compiler) = compiler() else { return };
+    let Some((compiler, _alone)) = compiler() else { return };
     assert_eq!(compiler.target(9, 0).unwrap(), Target::Cubin(90));
     let newer = compiler.target(99, 0).unwrap();
     let Target::Ptx(newest) = newer else { panic!("{newer} is machine code") };
@@ -240,9 +244,19 @@ fn a_device_newer_than_the_compiler_gets_assembly() {
     assert!(compiled.kernels().is_err());
 }
 
+/// NVRTC recurses; what it needs more stack for than a thread has ends the process.
+#[test]
+fn deep_programs_do_not_end_the_process() {
+    let Some((compiler, _alone)) = compiler() else { return };
+    let depth = 1_500;
+    let (open, close) = ("(".repeat(depth), " * 3 + to[1])".repeat(depth));
+    let source = format!("extern \"C\" __global__ void deep(long long* to) {{ to[0] = {open}to[2]{close}; }}");
+    assert_eq!(compiler.compile_cubin(&source, 90).unwrap().kernels().unwrap().len(), 1);
+}
+
 #[test]
 fn threads_compile_at_the_same_time() {
-    let Some(compiler) = compiler() else { return };
+    let Some((compiler, _alone)) = compiler() else { return };
     let expected = compiler.compile_cubin(SAMPLE, 90).unwrap().image;
     std::thread::scope(|scope| {
         for _ in 0..4 {
