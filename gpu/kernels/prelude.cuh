@@ -35,7 +35,10 @@ INLINE u64 bits_of(f64 a) { return (u64)__double_as_longlong(a); }
 INLINE f32 f32_of(u32 a) { return __uint_as_float(a); }
 INLINE f64 f64_of(u64 a) { return __longlong_as_double((i64)a); }
 
-// Faults are numbers other than 0. The first of two in the order of evaluation.
+// Faults are numbers other than 0; these are raised by operations that choose them themselves (program/fault.rs).
+enum : u32 { FLOAT_OVERFLOW = 5, FLOAT_UNDERFLOW = 6, DIVISION_BY_ZERO = 7, DATE_RANGE = 8 };
+
+// The first of two in the order of evaluation.
 INLINE u32 first(u32 a, u32 b) { return a ? a : b; }
 
 // Leaves a fault for the host; of several, the greatest number stays, so that the answer does not depend on timing.

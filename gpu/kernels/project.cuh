@@ -4,8 +4,6 @@
 // then its result is not looked at. `checked_…` store a result (wrapped, where it does not fit) and return the
 // fault, 0 for none. Pure functions of registers.
 
-enum : u32 { FLOAT_OVERFLOW = 5, FLOAT_UNDERFLOW = 6, DIVISION_BY_ZERO = 7, DATE_RANGE = 8 };
-
 template <typename T> struct Unsigned;
 template <> struct Unsigned<i32> { typedef u32 type; };
 template <> struct Unsigned<i64> { typedef u64 type; };

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use warpwise_gpu::testing::{check_file, check_random};
-use warpwise_gpu::{Device, Interpreter};
+use warpwise_gpu::{Device, Emulated, Interpreter};
 
 /// How many random programs run on each device where nobody says.
 const RANDOM_COUNT: u64 = 400;
 
 /// The devices that everything here runs on.
 fn devices() -> Vec<Box<dyn Device>> {
-    vec![Box::new(Interpreter)]
+    vec![Box::new(Interpreter), Box::new(Emulated::default())]
 }
 
 /// Every `.program` file, in order.

@@ -7,7 +7,7 @@
 // kernels/order.cuh
 // kernels/aggregate.cuh
 
-enum : u32 { ITEMS = 8, TILE = BLOCK * ITEMS, CHUNK_WORDS = 9 };
+enum : u32 { ITEMS = 4, TILE = BLOCK * ITEMS, CHUNK_WORDS = 9 };
 
 extern "C" __global__ void __launch_bounds__(BLOCK, 4)
 pipeline(const u64* chunks, u64 tiles, u64 stride, u32* faults, u64 w0, u64 w1, u64* state) {

@@ -10,6 +10,7 @@
 
 mod cpu;
 mod cuda;
+mod emulated;
 mod run;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use cpu::Cpu;
 pub use cuda::{CudaDevice, Nvrtc, nvidia};
+pub use emulated::{Emulated, Faults};
 pub use run::{Cancel, Counters, Execution, Kernel, Run};
 
 use crate::error::{Error, Result};
@@ -33,6 +35,8 @@ pub enum Kind {
     Cpu,
     /// An NVIDIA GPU.
     Cuda,
+    /// The CUDA code on the processor, for tests.
+    Emulated,
 }
 
 /// A device's memory, in bytes.

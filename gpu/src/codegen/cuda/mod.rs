@@ -133,6 +133,11 @@ impl Generator<'_> {
 
         let w = &mut self.writer;
         w.line(format!("enum : u32 {{ ITEMS = {}, TILE = BLOCK * ITEMS, CHUNK_WORDS = {stride} }};", self.items));
+        if let State::Groups { place, cells } = &self.state
+            && place.head() > 0
+        {
+            w.line(format!("enum : u32 {{ WIDTH = {} }};", place.head() + cells.words));
+        }
         w.line("");
         w.line("extern \"C\" __global__ void __launch_bounds__(BLOCK, 4)");
         let all = ["const u64* chunks", "u64 tiles", "u64 stride", "u32* faults"].map(str::to_owned).into_iter().chain(words);

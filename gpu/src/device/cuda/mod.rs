@@ -9,9 +9,16 @@ mod cubin;
 mod device_memory;
 mod disk_cache;
 mod driver;
+pub mod execution;
+mod groups;
 pub mod interface;
+mod marks;
 pub mod nvidia;
 mod nvrtc;
+mod output;
+mod queue;
+pub mod region;
+mod rows;
 mod staging;
 mod stream;
 

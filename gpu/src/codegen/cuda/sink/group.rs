@@ -74,9 +74,7 @@ impl Generator<'_> {
             }
             Tier::Device => match place {
                 Place::Dense { groups, .. } => w.line(format!("enum : u32 {{ GROUPS = {groups} }};")),
-                Place::Single | Place::Packed { .. } | Place::Wide { .. } => {
-                    w.line(format!("enum : u32 {{ WIDTH = {} }};", place.head() + cells.words));
-                }
+                Place::Single | Place::Packed { .. } | Place::Wide { .. } => {}
             },
         }
     }

@@ -1,0 +1,255 @@
+//! A pipeline on a device with a driver: its kernel, and a run of it.
+//!
+//! A launch covers a range of chunks, as many rows as the sink has room for and at most [`LAUNCH_ROWS`]. Nothing is
+//! waited for in between, but where a sink asks for it (`groups.rs`, `rows.rs`); the first words of the run's memory hold a
+//! fault and the sink's counters, and are read at the end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::buffer::Buffer;
+
+use super::groups::Groups;
+use super::interface::{Driver, Module};
+use super::marks::Marks;
+use super::queue::Queue;
+use super::region::{Columns, Region};
+use super::rows::Rows;
+use crate::codegen::cuda::layout::State;
+use crate::codegen::cuda::{PIPELINE, Source, generate, to_words};
+use crate::column::{Chunk, Output};
+use crate::device::{Cancel, Counters, Execution, Kernel, Run};
+use crate::error::{Error, Result};
+use crate::program::verify::{output_types, verify};
+use crate::program::{Fault, Pipeline, ValueType};
+
+/// The most rows of a launch: at 8 bytes a row and a tenth of an H200's bandwidth, about 5 ms; cancel waits so long.
+pub const LAUNCH_ROWS: u64 = 1 << 28;
+
+/// Compiles a pipeline for a driver; columns are looked for, and kept, in `columns`.
+pub fn compile(driver: &Arc<dyn Driver>, columns: &Arc<Columns>, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
+    let types = verify(pipeline)?;
+    let source = generate(pipeline).map_err(Error::Invalid)?;
+    let module = driver.compile(&source.text)?;
+    Ok(Arc::new(CudaKernel {
+        driver: Arc::clone(driver),
+        columns: Arc::clone(columns),
+        output: output_types(&pipeline.sink, &types),
+        pipeline: pipeline.clone(),
+        source,
+        module,
+    }))
+}
+
+/// A compiled pipeline.
+#[derive(Debug)]
+pub struct CudaKernel {
+    driver: Arc<dyn Driver>,
+    columns: Arc<Columns>,
+    pub(super) pipeline: Pipeline,
+    pub(super) output: Vec<ValueType>,
+    pub(super) source: Source,
+    module: Arc<dyn Module>,
+}
+
+impl Kernel for CudaKernel {
+    fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn text(&self) -> String {
+        self.source.listing.clone()
+    }
+
+    fn compile_time(&self) -> Duration {
+        self.module.compile_time()
+    }
+
+    fn start(self: Arc<Self>, run: Run) -> Result<Box<dyn Execution>> {
+        run.values.check(&self.pipeline).map_err(Error::Invalid)?;
+        run.cancel.check()?;
+        let mut queue = Queue::new(&self.driver, &self.module, &self.columns)?;
+        let words = queue.zeros(256)?;
+        let mut arguments = Vec::new();
+        for (scalar, ty) in run.values.scalars.iter().zip(&self.pipeline.parameters) {
+            arguments.extend(to_words(*ty, *scalar));
+        }
+        let mut tables = Vec::new();
+        for table in &run.values.tables {
+            for buffer in [Some(&table.values), table.validity.as_ref()].into_iter().flatten() {
+                let region = queue.upload(buffer)?;
+                arguments.push(region.address);
+                tables.push(region);
+            }
+            arguments.push(table.len as u64);
+        }
+        let sink = Sink::new(&self, &mut queue, run.rows)?;
+        let nullable = self.pipeline.columns.iter().map(|column| column.nullable).collect();
+        let pushed = 0;
+        Ok(Box::new(CudaExecution { queue, sink, words, arguments, nullable, kernel: self, cancel: run.cancel, pushed, _tables: tables }))
+    }
+}
+
+/// Where the sink's words are in the run's memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Words(u64);
+
+impl Words {
+    /// The first fault's number.
+    pub const FAULT: usize = 0;
+    /// What the sink counts.
+    pub const COUNT: usize = 8;
+    /// All of them.
+    pub const BYTES: usize = 16;
+
+    /// The fault's address.
+    pub fn fault(self) -> u64 {
+        self.0 + Self::FAULT as u64
+    }
+
+    /// The counter's address.
+    pub fn count(self) -> u64 {
+        self.0 + Self::COUNT as u64
+    }
+
+    /// Reads them, which waits; a fault is an error.
+    pub fn read(self, queue: &mut Queue) -> Result<u64> {
+        let bytes = queue.copy_out(self.0, Self::BYTES)?;
+        let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
+        match word(Self::FAULT) as u32 {
+            0 => Ok(word(Self::COUNT)),
+            code => Err(Fault::from_code(code).map_or_else(|| Error::Failed(format!("a kernel left fault {code}")), Error::Fault)),
+        }
+    }
+}
+
+/// A sink's state on the device.
+#[derive(Debug)]
+enum Sink {
+    Groups(Groups),
+    Rows(Rows),
+    Marks(Marks),
+}
+
+impl Sink {
+    fn new(kernel: &Arc<CudaKernel>, queue: &mut Queue, rows: u64) -> Result<Self> {
+        Ok(match &kernel.source.state {
+            State::Groups { place, cells } => Self::Groups(Groups::new(queue, place.clone(), cells.clone(), rows)?),
+            State::Rows { columns } => Self::Rows(Rows::new(&kernel.pipeline.sink, columns.clone(), rows)),
+            State::Bitmap => Self::Marks(Marks::default()),
+        })
+    }
+}
+
+/// A run.
+struct CudaExecution {
+    kernel: Arc<CudaKernel>,
+    queue: Queue,
+    sink: Sink,
+    words: Region,
+    arguments: Vec<u64>,
+    nullable: Vec<bool>,
+    cancel: Cancel,
+    pushed: u64,
+    _tables: Vec<Region>,
+}
+
+impl fmt::Debug for CudaExecution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CudaExecution").field("sink", &self.sink).field("pushed", &self.pushed).finish_non_exhaustive()
+    }
+}
+
+impl Execution for CudaExecution {
+    fn push(&mut self, chunks: &[Chunk]) -> Result<()> {
+        chunks.iter().try_for_each(|chunk| self.check(chunk))?;
+        let mut rest = chunks;
+        while !rest.is_empty() {
+            self.cancel.check()?;
+            let words = Words(self.words.address);
+            let left = rest.iter().map(|chunk| chunk.rows as u64).sum();
+            let least = rest[0].rows as u64;
+            let room = match &mut self.sink {
+                Sink::Groups(groups) => groups.room(&mut self.queue, words, least, left)?,
+                Sink::Rows(rows) => rows.room(&mut self.queue, words, least, left)?,
+                Sink::Marks(_) => u64::MAX,
+            };
+            let mut rows = 0;
+            let fits = |chunk: &&Chunk| {
+                rows += chunk.rows as u64;
+                rows <= room.min(LAUNCH_ROWS).max(least)
+            };
+            let count = rest.iter().take_while(fits).count();
+            let (now, later) = rest.split_at(count.max(1));
+            self.launch(now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(Output, Counters)> {
+        self.cancel.check()?;
+        let words = Words(self.words.address);
+        let kernel = Arc::clone(&self.kernel);
+        let output = match self.sink {
+            Sink::Groups(groups) => groups.finish(&mut self.queue, words, &kernel)?,
+            Sink::Rows(rows) => rows.finish(&mut self.queue, words, &kernel)?,
+            Sink::Marks(marks) => marks.finish(&mut self.queue, words)?,
+        };
+        self.queue.counters.rows = self.pushed;
+        self.queue.counters.bytes = (kernel.pipeline.bytes_per_row() * self.pushed as f64) as u64;
+        Ok((output, self.queue.finish()))
+    }
+}
+
+impl CudaExecution {
+    fn check(&self, chunk: &Chunk) -> Result<()> {
+        let columns = &self.kernel.pipeline.columns;
+        let fits = chunk.columns.len() == columns.len()
+            && chunk.columns.iter().zip(columns).all(|(column, wanted)| {
+                column.rows == chunk.rows && column.ty.ty == wanted.ty && (wanted.nullable || column.validity.is_none())
+            });
+        if fits && u32::try_from(chunk.rows).is_ok_and(|rows| rows < 1 << 31) {
+            Ok(())
+        } else {
+            Err(Error::Invalid("the chunk's columns are not those that the pipeline declares".to_owned()))
+        }
+    }
+
+    /// One launch over all of these chunks.
+    fn launch(&mut self, chunks: &[Chunk]) -> Result<()> {
+        let rows: u64 = chunks.iter().map(|chunk| chunk.rows as u64).sum();
+        let bitmaps = match &mut self.sink {
+            Sink::Marks(marks) => marks.begin(&mut self.queue, chunks)?,
+            Sink::Groups(_) | Sink::Rows(_) => vec![0; chunks.len()],
+        };
+        self.pushed += rows;
+        if rows == 0 {
+            return Ok(());
+        }
+        let mut table = Vec::with_capacity(chunks.len() * self.kernel.source.chunk_words);
+        for (chunk, bitmap) in chunks.iter().zip(bitmaps) {
+            self.queue.resident(chunk, bitmap, &self.nullable, &mut table)?;
+        }
+        let tile = self.kernel.source.tile();
+        let stride = chunks.iter().map(|chunk| (chunk.rows as u64).div_ceil(tile)).max().unwrap_or(1);
+        let tiles = stride * chunks.len() as u64;
+        let table = self.queue.upload(&Buffer::from_vec(table))?;
+        let words = Words(self.words.address);
+        let mut arguments = vec![table.address, tiles, stride, words.fault()];
+        arguments.extend(&self.arguments);
+        match &self.sink {
+            Sink::Groups(groups) => arguments.extend(groups.arguments(words)),
+            Sink::Rows(rows) => arguments.extend(rows.arguments(words)),
+            Sink::Marks(_) => {}
+        }
+        self.queue.launch(PIPELINE, tiles, &arguments)?;
+        match &mut self.sink {
+            Sink::Groups(groups) => groups.launched(rows),
+            Sink::Rows(kept) => kept.launched(&mut self.queue, words, rows)?,
+            Sink::Marks(_) => {}
+        }
+        Ok(())
+    }
+}

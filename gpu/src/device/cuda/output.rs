@@ -1,0 +1,190 @@
+//! From words of device memory to columns.
+
+use crate::codegen::cuda::layout::{CellKind, Cells, Place, Seen};
+use crate::column::{Column, Output};
+use crate::error::{Error, Result};
+use crate::program::values::padded;
+use crate::program::{AggregateOp, Domain, Sink, Type, ValueType};
+
+/// A column under construction: values at their width (`Bool` a bit), and which are NULL.
+#[derive(Debug)]
+pub struct ColumnBuilder {
+    ty: ValueType,
+    rows: usize,
+    values: Vec<u8>,
+    validity: Vec<u8>,
+}
+
+impl ColumnBuilder {
+    /// An empty one.
+    pub fn new(ty: ValueType) -> Self {
+        Self { ty, rows: 0, values: Vec::new(), validity: Vec::new() }
+    }
+
+    /// Adds a value by its bits; none is NULL.
+    pub fn push(&mut self, bits: Option<u128>) {
+        let value = bits.unwrap_or(0);
+        let at = self.rows;
+        if at % 8 == 0 {
+            self.validity.push(0);
+        }
+        self.validity[at / 8] |= u8::from(bits.is_some()) << (at % 8);
+        if self.ty.ty == Type::Bool {
+            if at % 8 == 0 {
+                self.values.push(0);
+            }
+            self.values[at / 8] |= u8::from(value & 1 == 1) << (at % 8);
+        } else {
+            self.values.extend_from_slice(&value.to_le_bytes()[..self.ty.ty.bytes()]);
+        }
+        self.rows += 1;
+    }
+
+    /// The column.
+    pub fn finish(self) -> Column {
+        let validity = self.ty.nullable.then(|| padded(self.validity));
+        Column::new(self.ty, self.rows, padded(self.values), validity)
+    }
+}
+
+/// The value behind an order code, by its bits.
+fn from_order_code(ty: Type, code: u64) -> u128 {
+    match ty {
+        Type::I8 | Type::I16 | Type::I32 | Type::I64 => u128::from(code ^ 1 << 63),
+        Type::Bool | Type::U8 | Type::U16 | Type::U32 => code.into(),
+        // Wide values have a cell of their own.
+        Type::I128 => code.into(),
+        Type::F32 => match code as u32 {
+            u32::MAX => f32::NAN.to_bits().into(),
+            code if code >> 31 == 1 => u128::from(code & !(1 << 31)),
+            code => u128::from(!code),
+        },
+        Type::F64 => match code {
+            u64::MAX => f64::NAN.to_bits().into(),
+            code if code >> 63 == 1 => u128::from(code & !(1 << 63)),
+            code => u128::from(!code),
+        },
+    }
+}
+
+fn wide(low: u64, high: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+/// The keys of the group in slot `at`, whose words these are.
+fn keys(place: &Place, at: u32, words: &[u64]) -> Vec<Option<u128>> {
+    match place {
+        Place::Single => vec![],
+        Place::Dense { keys, .. } => {
+            let mut rest = at;
+            let mut found: Vec<Option<u128>> = Vec::new();
+            for (_, Domain { low, size }, numbers) in keys.iter().rev() {
+                let number = rest % numbers;
+                rest /= numbers;
+                found.push((number < *size).then(|| (i128::from(*low) + i128::from(number)) as u128));
+            }
+            found.reverse();
+            found
+        }
+        Place::Packed { keys } => keys
+            .iter()
+            .map(|(ty, first)| {
+                let bits = ty.ty.bits();
+                let null = ty.nullable && words[0] >> (first + bits) & 1 == 1;
+                (!null).then(|| u128::from(words[0] >> first & (u64::MAX >> (64 - bits))))
+            })
+            .collect(),
+        Place::Wide { keys, .. } => {
+            let flags = keys.iter().any(|key| key.nullable);
+            let nulls = if flags { words[1] } else { 0 };
+            let mut at = if flags { 2 } else { 1 };
+            let each = keys.iter().enumerate().map(|(number, ty)| {
+                let (value, used) =
+                    if ty.ty == Type::I128 { (wide(words[at], words[at + 1]), 2) } else { (u128::from(words[at]), 1) };
+                at += used;
+                let null = ty.nullable && nulls >> number & 1 == 1;
+                (!null).then_some(value)
+            });
+            each.collect()
+        }
+    }
+}
+
+/// The columns that a group sink leaves. `words` are those of all groups, one after the other; of a dense group also those
+/// that no row came to.
+pub fn groups_output(sink: &Sink, types: &[ValueType], place: &Place, cells: &Cells, words: &[u64]) -> Result<Output> {
+    let Sink::Group { keys: sink_keys, aggregates, .. } = sink else {
+        return Err(Error::Invalid("the state of a group for another sink".to_owned()));
+    };
+    let head = place.head() as usize;
+    let width = head + cells.words as usize;
+    let mut columns: Vec<ColumnBuilder> = types.iter().map(|ty| ColumnBuilder::new(*ty)).collect();
+    let mut rows = 0;
+    for (at, slot) in words.chunks_exact(width.max(1)).enumerate() {
+        let state = &slot[head..];
+        let present = cells.rows.is_none_or(|rows| state[cells.cells[rows].offset as usize] > 0);
+        if !present && *place != Place::Single {
+            continue;
+        }
+        rows += 1;
+        for (column, key) in columns.iter_mut().zip(keys(place, at as u32, slot)) {
+            column.push(key);
+        }
+        for ((aggregate, (cell, seen)), column) in
+            aggregates.iter().zip(&cells.aggregates).zip(&mut columns[sink_keys.len()..])
+        {
+            let seen = match seen {
+                Seen::Always => true,
+                Seen::Group => present,
+                Seen::Cell(cell) => state[cells.cells[*cell].offset as usize] > 0,
+            };
+            let cell = cells.cells[*cell];
+            let at = cell.offset as usize;
+            column.push(match cell.kind {
+                _ if !seen => None,
+                CellKind::Count | CellKind::Sum | CellKind::Float | CellKind::Seen => Some(state[at].into()),
+                CellKind::Wide { .. } => Some(total(aggregate.op, wide(state[at], state[at + 1]) as i128)?),
+                CellKind::Extreme { most } => {
+                    let code = if most { state[at] } else { !state[at] };
+                    Some(from_order_code(column.ty.ty, code))
+                }
+                CellKind::ExtremeWide { most } => {
+                    let code = wide(state[at + 2], state[at + 1]);
+                    Some((if most { code } else { !code }) ^ 1 << 127)
+                }
+                CellKind::Distinct(domain) => distinct(aggregate.op, domain, &state[at..at + cell.kind.words() as usize]),
+            });
+        }
+    }
+    Ok(Output { rows, columns: columns.into_iter().map(ColumnBuilder::finish).collect() })
+}
+
+/// A 128-bit sum as its type wants it.
+fn total(op: AggregateOp, sum: i128) -> Result<u128> {
+    match op {
+        AggregateOp::Sum { ty: Type::I64, fault: Some(fault) } if i64::try_from(sum).is_err() => Err(Error::Fault(fault)),
+        AggregateOp::Sum { .. }
+        | AggregateOp::Count
+        | AggregateOp::Min
+        | AggregateOp::Max
+        | AggregateOp::CountDistinct(_)
+        | AggregateOp::SumDistinct(_) => Ok(sum as u128),
+    }
+}
+
+/// What a set of values is for the aggregate that wanted it.
+fn distinct(op: AggregateOp, domain: Domain, bits: &[u64]) -> Option<u128> {
+    let count: u32 = bits.iter().map(|word| word.count_ones()).sum();
+    match op {
+        AggregateOp::SumDistinct(_) => {
+            let places = (0..u64::from(domain.size)).filter(|at| bits[(at / 64) as usize] >> (at % 64) & 1 == 1);
+            let sum: i128 = places.map(|at| i128::from(domain.low) + i128::from(at)).sum();
+            (count > 0).then_some(sum as u128)
+        }
+        AggregateOp::CountDistinct(_)
+        | AggregateOp::Count
+        | AggregateOp::Sum { .. }
+        | AggregateOp::Min
+        | AggregateOp::Max => Some(count.into()),
+    }
+}

@@ -1,0 +1,172 @@
+//! A run's queue of work: a stream, with its costs counted and its uploads remembered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::buffer::Buffer;
+
+use super::interface::{Driver, Module, Stream};
+use super::region::{Columns, Region, Resident};
+use crate::codegen::cuda::BLOCK;
+use crate::column::{Chunk, Column};
+use crate::device::Counters;
+use crate::error::{Error, Result};
+
+/// Blocks that a multiprocessor runs at once: 2,048 threads.
+const BLOCKS_PER_PROCESSOR: u32 = 2048 / BLOCK;
+
+/// See the module.
+pub struct Queue {
+    driver: Arc<dyn Driver>,
+    module: Arc<dyn Module>,
+    columns: Arc<Columns>,
+    stream: Box<dyn Stream>,
+    /// Columns that launches under way read.
+    held: HashMap<u64, Arc<Resident>>,
+    /// Those of them that this run copied, and nobody else may read yet.
+    fresh: Vec<u64>,
+    /// What the run has cost so far.
+    pub counters: Counters,
+}
+
+impl Queue {
+    /// An empty one.
+    pub fn new(driver: &Arc<dyn Driver>, module: &Arc<dyn Module>, columns: &Arc<Columns>) -> Result<Self> {
+        Ok(Self {
+            driver: Arc::clone(driver),
+            module: Arc::clone(module),
+            columns: Arc::clone(columns),
+            stream: driver.stream()?,
+            held: HashMap::new(),
+            fresh: Vec::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Reserves memory. Where there is none, waits for the launches under way and lets go of columns that nobody
+    /// reads any more.
+    pub fn reserve(&mut self, bytes: usize) -> Result<Region> {
+        match Region::new(&self.driver, bytes) {
+            Err(Error::OutOfMemory(_)) => {}
+            other => return other,
+        }
+        self.synchronize()?;
+        self.held.clear();
+        self.columns.release();
+        Region::new(&self.driver, bytes)
+    }
+
+    /// Reserves memory and sets it to zero.
+    pub fn zeros(&mut self, bytes: usize) -> Result<Region> {
+        let region = self.reserve(bytes)?;
+        self.stream.fill(region.address, 0, region.bytes)?;
+        Ok(region)
+    }
+
+    /// Sets bytes to zero.
+    pub fn clear(&mut self, address: u64, bytes: usize) -> Result<()> {
+        self.stream.fill(address, 0, bytes)
+    }
+
+    /// Copies a buffer to memory of its own.
+    pub fn upload(&mut self, buffer: &Buffer) -> Result<Region> {
+        let region = self.reserve(buffer.len())?;
+        self.copy_in(&region, buffer)?;
+        Ok(region)
+    }
+
+    fn copy_in(&mut self, region: &Region, buffer: &Buffer) -> Result<()> {
+        if !buffer.is_empty() {
+            self.stream.copy_in(region.address, buffer)?;
+            self.counters.copied_in += buffer.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the columns of a chunk are on the device, and writes its line of the chunk table.
+    pub fn resident(&mut self, chunk: &Chunk, bitmap: u64, nullable: &[bool], line: &mut Vec<u64>) -> Result<()> {
+        line.extend([chunk.rows as u64, bitmap]);
+        for (column, nullable) in chunk.columns.iter().zip(nullable) {
+            let found = self.column(column)?;
+            line.push(found.values.address);
+            if *nullable {
+                line.push(found.validity.as_ref().map_or(0, |region| region.address));
+            }
+        }
+        Ok(())
+    }
+
+    fn column(&mut self, column: &Column) -> Result<Arc<Resident>> {
+        if let Some(found) = self.held.get(&column.key) {
+            return Ok(Arc::clone(found));
+        }
+        if let Some(found) = self.columns.get(column.key) {
+            self.held.insert(column.key, Arc::clone(&found));
+            return Ok(found);
+        }
+        let part = |buffer: &Buffer, bits: usize| {
+            let bytes = (column.rows * bits).div_ceil(8);
+            buffer.slice_with_length(0, bytes)
+        };
+        let values = self.upload(&part(&column.values, column.ty.ty.bits() as usize))?;
+        let validity = match &column.validity {
+            Some(validity) => Some(self.upload(&part(validity, 1))?),
+            None => None,
+        };
+        let made = Arc::new(Resident { values, validity });
+        self.held.insert(column.key, Arc::clone(&made));
+        self.fresh.push(column.key);
+        Ok(made)
+    }
+
+    /// Runs a kernel, over at most as many blocks as the device has at once.
+    pub fn launch(&mut self, kernel: &str, tiles: u64, arguments: &[u64]) -> Result<()> {
+        let most = u64::from(self.driver.processors() * BLOCKS_PER_PROCESSOR);
+        let blocks = tiles.clamp(1, most) as u32;
+        self.stream.launch(&self.module, kernel, blocks, BLOCK, arguments)?;
+        self.counters.launches += 1;
+        Ok(())
+    }
+
+    /// Waits until everything has happened. Then other runs may read what this one copied.
+    pub fn synchronize(&mut self) -> Result<()> {
+        self.stream.synchronize()?;
+        self.waited();
+        Ok(())
+    }
+
+    /// Copies back, which waits too.
+    pub fn copy_out(&mut self, address: u64, bytes: usize) -> Result<Vec<u8>> {
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let copied = self.stream.copy_out(address, bytes)?;
+        self.counters.copied_out += bytes as u64;
+        self.waited();
+        Ok(copied)
+    }
+
+    fn waited(&mut self) {
+        self.counters.synchronizations += 1;
+        for key in self.fresh.drain(..) {
+            if let Some(column) = self.held.get(&key) {
+                self.columns.put(key, column);
+            }
+        }
+    }
+
+    /// The costs, complete.
+    pub fn finish(&mut self) -> Counters {
+        self.counters.time = self.stream.kernel_time();
+        self.counters
+    }
+}
+
+impl Drop for Queue {
+    /// A run that ends early leaves launches under way, which read what is about to be given back.
+    fn drop(&mut self) {
+        let _ = self.stream.synchronize();
+        self.held.clear();
+        self.columns.trim();
+    }
+}

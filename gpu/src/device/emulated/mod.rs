@@ -1,0 +1,83 @@
+//! The CUDA C++ itself, built by the host's C++ compiler and run: what tests use where no GPU is.
+//!
+//! Everything above [`Driver`](super::cuda::interface::Driver) is the code that a GPU runs too. `shim.hpp` gives the text
+//! CUDA's words, `build.rs` compiles and opens it, `driver.rs` answers as a device would, and fails where a test asks it to.
+
+mod build;
+mod driver;
+
+use std::sync::Arc;
+
+pub use driver::Faults;
+use driver::Host;
+
+use super::cuda::execution::compile;
+use super::cuda::interface::Driver;
+use super::cuda::region::Columns;
+use super::{Bandwidth, Cpu, Device, Kernel, Kind, Memory};
+use crate::error::{Error, Result};
+use crate::program::Pipeline;
+
+/// Bytes of columns that stay "on the device" between runs.
+const COLUMNS: usize = 1 << 30;
+
+/// The emulated device.
+#[derive(Debug)]
+pub struct Emulated {
+    host: Arc<Host>,
+    columns: Arc<Columns>,
+}
+
+impl Default for Emulated {
+    fn default() -> Self {
+        Self::new(Faults::default(), COLUMNS)
+    }
+}
+
+impl Emulated {
+    /// A device that fails where `faults` say, and keeps at most `columns` bytes of columns.
+    pub fn new(faults: Faults, columns: usize) -> Self {
+        Self { host: Arc::new(Host::new(faults)), columns: Arc::new(Columns::new(columns)) }
+    }
+
+    /// Allocations that were not given back. Kept columns are given back first.
+    pub fn outstanding(&self) -> usize {
+        self.columns.release();
+        self.host.outstanding()
+    }
+}
+
+impl Device for Emulated {
+    fn name(&self) -> String {
+        "emulated".to_owned()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Emulated
+    }
+
+    fn model(&self) -> &str {
+        "CUDA C++ built by the host's compiler"
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        Cpu::find().memory()
+    }
+
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        vec![("compiler", build::compiler())]
+    }
+
+    fn measure_bandwidth(&self) -> Result<Bandwidth> {
+        Err(Error::Absent("the emulated device has no memory of its own".to_owned()))
+    }
+
+    fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
+        let driver: Arc<dyn Driver> = Arc::clone(&self.host) as Arc<dyn Driver>;
+        compile(&driver, &self.columns, pipeline)
+    }
+
+    fn unused_because(&self) -> Option<&'static str> {
+        Some("it is for tests")
+    }
+}
