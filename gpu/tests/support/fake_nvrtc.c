@@ -1,5 +1,5 @@
-// A compiler that knows compute capability 8.0 only and whose assembly is the text itself. Text with `error` does not
-// compile.
+// A compiler that knows compute capability 8.0 only, and whose assembly is the text itself and the heads of the fake
+// driver's kernels. Text with `error` does not compile.
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,8 @@ API nvrtcCompileProgram(Program *program, int count, const char *const *options)
 static const char *log_of(Program *program) { return program->wrong ? "program.cu(1): error: expected an identifier\n" : ""; }
 API nvrtcGetProgramLogSize(Program *program, size_t *bytes) { *bytes = strlen(log_of(program)) + 1; return 0; }
 API nvrtcGetProgramLog(Program *program, char *to) { strcpy(to, log_of(program)); return 0; }
-API nvrtcGetPTXSize(Program *program, size_t *bytes) { *bytes = strlen(program->text) + 1; return 0; }
-API nvrtcGetPTX(Program *program, char *to) { strcpy(to, program->text); return 0; }
+#define HEADS "\n.visible .entry add(.param .u64 a, .param .u64 b, .param .u64 c)\n.visible .entry crash(.param .u64 a)\n"
+API nvrtcGetPTXSize(Program *program, size_t *bytes) { *bytes = strlen(program->text) + sizeof HEADS; return 0; }
+API nvrtcGetPTX(Program *program, char *to) { strcat(strcpy(to, program->text), HEADS); return 0; }
 API nvrtcGetCUBINSize(Program *program, size_t *bytes) { (void)program; *bytes = 0; return 0; }
 API nvrtcGetCUBIN(Program *program, char *to) { (void)program, (void)to; return 0; }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use sys::CUdevice_attribute as Attribute;
 
 use super::context::Context;
+use super::cubin;
 pub use super::cubin::{KernelUse, Limits};
 use super::disk_cache::DiskCache;
 pub use super::interface::{Driver, Module, Stream};
@@ -123,8 +124,8 @@ impl Driver for Nvidia {
 struct Loaded {
     context: Arc<Context>,
     module: sys::CUmodule,
-    /// Read from machine code; of assembly nothing is known.
-    kernels: Vec<KernelUse>,
+    /// How many bytes of parameters each kernel takes.
+    kernels: HashMap<String, usize>,
     functions: Mutex<HashMap<String, sys::CUfunction>>,
 }
 
@@ -136,9 +137,11 @@ unsafe impl Sync for Loaded {}
 impl Loaded {
     fn new(context: Arc<Context>, image: &[u8], target: Target) -> Result<Self> {
         let kernels = match target {
-            Target::Cubin(_) => super::cubin::kernels(image)?,
-            Target::Ptx(_) if image.ends_with(b"\0") => Vec::new(),
-            Target::Ptx(_) => return Err(Error::Failed("assembly does not end in a zero byte".to_owned())),
+            Target::Cubin(_) => cubin::kernels(image)?.into_iter().map(|kernel| (kernel.name, kernel.parameters)).collect(),
+            Target::Ptx(_) => {
+                let text = CStr::from_bytes_with_nul(image).ok().and_then(|text| text.to_str().ok());
+                parameters(text.ok_or_else(|| Error::Failed("assembly is not text that ends in zero".to_owned()))?)
+            }
         };
         // SAFETY: the image is an ELF file whose tables were read, or text that ends in zero.
         let module = context.call("loading kernels", || unsafe { result::module::load_data(image.as_ptr().cast::<c_void>()) })?;
@@ -153,6 +156,24 @@ impl Drop for Loaded {
     }
 }
 
+/// The bytes of parameters that each kernel of assembly takes: `.entry ‹name›( .param .u64 ‹name›, … )`.
+fn parameters(assembly: &str) -> HashMap<String, usize> {
+    let kernel = |text: &str| {
+        let (name, rest) = text.split_once('(')?;
+        let (list, _) = rest.split_once(')')?;
+        let bits = |word: &str| word.trim_start_matches(|letter: char| !letter.is_ascii_digit()).parse::<usize>().ok();
+        let mut words = list.split_whitespace();
+        let mut bytes = 0;
+        while let Some(word) = words.next() {
+            if word == ".param" {
+                bytes += words.next().and_then(bits)? / 8;
+            }
+        }
+        Some((name.trim().to_owned(), bytes))
+    };
+    assembly.split(".entry ").skip(1).filter_map(kernel).collect()
+}
+
 /// Code on the device, and how long it took this time.
 pub(super) struct NvidiaModule {
     loaded: Arc<Loaded>,
@@ -161,8 +182,9 @@ pub(super) struct NvidiaModule {
 
 impl fmt::Debug for NvidiaModule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.loaded.kernels.iter().map(|kernel| kernel.name.as_str());
-        write!(f, "kernels of {:?}: {}", self.loaded.context, names.collect::<Vec<_>>().join(", "))
+        let mut names: Vec<&str> = self.loaded.kernels.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        write!(f, "kernels of {:?}: {}", self.loaded.context, names.join(", "))
     }
 }
 
@@ -174,13 +196,9 @@ impl NvidiaModule {
             return Err(Error::Invalid(format!("kernel {name} was compiled for {:?}", loaded.context)));
         }
         // The driver reads as many arguments as the kernel has parameters, whether they were given or not.
-        match loaded.kernels.iter().find(|kernel| kernel.name == name) {
-            None if !loaded.kernels.is_empty() => return Err(Error::Invalid(format!("there is no kernel {name}"))),
-            Some(kernel) if kernel.parameters != arguments * 8 => {
-                let takes = kernel.parameters;
-                return Err(Error::Invalid(format!("kernel {name} takes {takes} bytes, and gets {arguments} words of 8")));
-            }
-            None | Some(_) => {}
+        let takes = loaded.kernels.get(name).ok_or_else(|| Error::Invalid(format!("there is no kernel {name}")))?;
+        if *takes != arguments * 8 {
+            return Err(Error::Invalid(format!("kernel {name} takes {takes} bytes, and gets {arguments} words of 8")));
         }
         let mut functions = loaded.functions.lock();
         if let Some(function) = functions.get(name) {
@@ -201,5 +219,19 @@ impl Module for NvidiaModule {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_assembly_are_counted() {
+        let text = ".version 8.8\n.visible .entry add(\n\t.param .u64 .ptr .align 1 add_param_0,\n\t.param .u32 add_param_1\n)\n\
+                    .maxntid 256\n{\n\tret;\n}\n.visible .entry none()\n{\n\tret;\n}\n";
+        let found = parameters(text);
+        assert_eq!((found.len(), found["add"], found["none"]), (2, 12, 0));
+        assert!(parameters("").is_empty());
     }
 }

@@ -30,6 +30,9 @@ const IN_WHEEL: &str = "nvidia/cuda_nvrtc/lib/libnvrtc.so.12";
 const WHEEL: &str = "nvidia-cuda-nvrtc-cu12";
 /// What stands for the library's path where the loader found it.
 const BY_LOADER: &str = "found by the loader";
+/// The stack of a thread that compiles. The compiler recurses over expressions and over chains of statements: on the
+/// 2 MiB of a usual thread, 3,000 statements that each use the one before end the process.
+const STACK: usize = 64 << 20;
 /// Of a log that reports errors, an error quotes so many lines.
 const QUOTED: usize = 6;
 
@@ -224,6 +227,15 @@ impl Compiler {
 
     /// Compiles. `Invalid` where the text is wrong, with the first lines of what the compiler says of it.
     pub fn compile(&self, source: &str, target: Target) -> Result<Compiled> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("nvrtc".to_owned()).stack_size(STACK);
+            let started = thread.spawn_scoped(scope, || self.compile_here(source, target));
+            let started = started.map_err(|error| Error::OutOfMemory(format!("no thread for NVRTC: {error}")))?;
+            started.join().unwrap_or_else(|_| Err(Error::Failed("the thread that calls NVRTC failed".to_owned())))
+        })
+    }
+
+    fn compile_here(&self, source: &str, target: Target) -> Result<Compiled> {
         let began = Instant::now();
         let text = CString::new(source).map_err(|_| Error::Invalid("CUDA C++ text holds a zero byte".to_owned()))?;
         let options: Vec<CString> = options(target).into_iter().filter_map(|option| CString::new(option).ok()).collect();
