@@ -21,8 +21,8 @@ pub mod testing;
 
 pub use choice::DeviceChoice;
 pub use device::{
-    Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory, Nvrtc, Run, Traffic,
-    gibibytes,
+    Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory, Nvrtc,
+    Run, Traffic, gibibytes,
 };
 pub use error::{Error, Result};
 pub use interpret::Interpreter;
