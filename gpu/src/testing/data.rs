@@ -131,7 +131,7 @@ impl ColumnPlan {
 /// Chunks of columns drawn from these plans: some empty, some of one row, some that are NULL throughout, some of a nullable
 /// column without validity.
 pub(super) fn chunks(random: &mut Random, plans: &[ColumnPlan]) -> Vec<Chunk> {
-    let count = random.pick(&[0, 1, 1, 1, 2, 3, 5]);
+    let count = random.pick(&[0, 1, 1, 1, 1, 1, 2, 2, 3, 5]);
     let made = (0..count).map(|_| {
         let rows = match random.below(40) {
             0 => 20_000,
