@@ -9,7 +9,7 @@ use std::sync::Arc;
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::{AggregateOp, Arithmetic, Comparison, DatePart, Expr, Pipeline, Sink, Strategy, Type};
 use warpwise_gpu::testing::{Random, check_case, check_file, check_random, generate};
-use warpwise_gpu::{Bandwidth, Device, Interpreter, Kernel, Kind, Memory, Result};
+use warpwise_gpu::{Bandwidth, Device, Emulated, Interpreter, Kernel, Kind, Memory, Result};
 
 /// How many random programs run on each device where nobody says.
 const RANDOM_COUNT: u64 = 400;
