@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use warpwise_gpu::interpret::outcome;
-use warpwise_gpu::program::{Arithmetic, Comparison, DatePart, Strategy, Type};
-use warpwise_gpu::testing::{Random, check_file, check_random, generate};
-use warpwise_gpu::{Cpu, Device, Emulated, Interpreter};
+use warpwise_gpu::program::{AggregateOp, Arithmetic, Comparison, DatePart, Expr, Pipeline, Sink, Strategy, Type};
+use warpwise_gpu::testing::{Random, check_case, check_file, check_random, generate};
+use warpwise_gpu::{Bandwidth, Cpu, Device, Emulated, Interpreter, Kernel, Kind, Memory, Result};
 
 /// How many random programs run on each device where nobody says.
 const RANDOM_COUNT: u64 = 400;
@@ -103,4 +104,121 @@ fn random_programs_have_everything() {
     assert!(raised > count / 50 && raised < count / 3, "{raised} of {count} raise");
     assert!(left > count / 3, "{left} of {count} leave rows");
     assert!(nulls > count / 5, "{nulls} of {count} leave NULLs");
+}
+
+/// Tests go first, and nothing else changes.
+#[test]
+fn placing_stages_changes_no_row() {
+    for seed in 5000..6000 {
+        let case = generate(&mut Random::new(seed));
+        let mut staged = case.clone();
+        staged.pipeline.place_stages();
+        let before = outcome(&case.pipeline, &case.values, &case.chunks).unwrap();
+        let after = outcome(&staged.pipeline, &case.values, &case.chunks).unwrap();
+        let context = || format!("seed {seed}\n{}\n{}", case.pipeline, staged.pipeline);
+        assert!(after.faults.iter().all(|fault| before.faults.contains(fault)), "{}", context());
+        if before.faults.is_empty() {
+            // Debug output, because NaN is not equal to itself.
+            assert_eq!(format!("{:?}", before.rows), format!("{:?}", after.rows), "{}", context());
+        }
+        let mut twice = staged.pipeline.clone();
+        twice.place_stages();
+        assert_eq!(twice, staged.pipeline, "{}", context());
+    }
+}
+
+/// A device that is wrong about one thing.
+#[derive(Debug)]
+struct Wrong(Mistake);
+
+/// What it takes a pipeline for.
+type Mistake = fn(&mut Pipeline);
+
+impl Device for Wrong {
+    fn name(&self) -> String {
+        "wrong".to_owned()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Cpu
+    }
+
+    fn model(&self) -> &'static str {
+        "none"
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        Interpreter.memory()
+    }
+
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn measure_bandwidth(&self) -> Result<Bandwidth> {
+        Interpreter.measure_bandwidth()
+    }
+
+    fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
+        let mut pipeline = pipeline.clone();
+        (self.0)(&mut pipeline);
+        Interpreter.compile(&pipeline)
+    }
+}
+
+/// The comparison is worth something: it finds devices that are wrong, in files and in random programs.
+#[test]
+fn wrong_devices_are_found() {
+    let wrongs: [(&str, Mistake); 6] = [
+        ("less", |pipeline| {
+            each(pipeline, |expr| {
+                if let Expr::Compare { op: op @ Comparison::Less, .. } = expr {
+                    *op = Comparison::LessOrEqual;
+                }
+            });
+        }),
+        ("remainder", |pipeline| {
+            each(pipeline, |expr| {
+                if let Expr::Arithmetic { op: op @ Arithmetic::FloorRemainder, .. } = expr {
+                    *op = Arithmetic::Remainder;
+                }
+            });
+        }),
+        ("coalesce", |pipeline| {
+            each(pipeline, |expr| {
+                if let Expr::Coalesce(a, b) = *expr {
+                    *expr = Expr::Coalesce(b, a);
+                }
+            });
+        }),
+        ("week", |pipeline| {
+            each(pipeline, |expr| {
+                if let Expr::DatePart { part: part @ DatePart::IsoYear, .. } = expr {
+                    *part = DatePart::Year;
+                }
+            });
+        }),
+        ("max", |pipeline| {
+            if let Sink::Group { aggregates, .. } = &mut pipeline.sink {
+                for aggregate in aggregates.iter_mut().filter(|aggregate| aggregate.op == AggregateOp::Max) {
+                    aggregate.op = AggregateOp::Min;
+                }
+            }
+        }),
+        ("nulls first", |pipeline| {
+            if let Sink::TopK { order, .. } = &mut pipeline.sink {
+                order.iter_mut().for_each(|key| key.nulls_first = !key.nulls_first);
+            }
+        }),
+    ];
+    for (name, wrong) in wrongs {
+        let device = Wrong(wrong);
+        assert!(files().iter().any(|file| check_file(file, &device).is_err()), "the files do not see a wrong {name}");
+        let found = (1..3000).any(|seed| check_case(&device, &generate(&mut Random::new(seed))).is_err());
+        assert!(found, "random programs do not see a wrong {name}");
+    }
+}
+
+fn each(pipeline: &mut Pipeline, change: impl FnMut(&mut Expr)) {
+    pipeline.exprs.iter_mut().for_each(change);
 }

@@ -10,6 +10,8 @@ use super::Case;
 use super::data::{self, ColumnPlan, DATES, Profile};
 use super::known::{self, Known};
 use super::random::Random;
+use crate::column::Chunk;
+use crate::interpret::outcome;
 use crate::program::sink::DENSE_LIMIT;
 use crate::program::verify::DISTINCT_LIMIT;
 use crate::program::{
@@ -22,12 +24,15 @@ const EMITS: i128 = 2;
 
 /// A random pipeline with its parameters and input.
 pub fn generate(random: &mut Random) -> Case {
-    let plans: Vec<ColumnPlan> = (0..random.below(6))
-        .map(|_| {
-            let ty = random.pick(&Type::ALL);
-            ColumnPlan::random(random, ty)
-        })
-        .collect();
+    let mut plans: Vec<ColumnPlan> = Vec::new();
+    for _ in 0..random.below(7) {
+        // Columns of one type have more to do with one another.
+        let ty = match plans.last() {
+            Some(last) if random.percent(40) => last.ty.ty,
+            Some(_) | None => random.pick(&Type::ALL),
+        };
+        plans.push(ColumnPlan::random(random, ty));
+    }
     let chunks = data::chunks(random, &plans);
     let rows = chunks.iter().map(|chunk| chunk.rows as i128).sum();
     let pipeline = Pipeline {
@@ -38,9 +43,10 @@ pub fn generate(random: &mut Random) -> Case {
         body: Block::new(),
         sink: Sink::Bitmap,
     };
-    let risky = random.percent(30);
-    let mut generator =
-        Generator { random, pipeline, values: Values::default(), types: Vec::new(), known: Vec::new(), risky, rows };
+    let risky = random.percent(40);
+    let values = Values::default();
+    let (types, known, raising) = (Vec::new(), Vec::new(), Vec::new());
+    let mut generator = Generator { random, pipeline, values, types, known, raising, risky, rows, chunks: &chunks };
     for (at, plan) in plans.iter().enumerate() {
         generator.push(Expr::Column(ColumnId(at as u32)), plan.profile.known());
     }
@@ -54,7 +60,8 @@ pub fn generate(random: &mut Random) -> Case {
     }
     generator.body();
     generator.sink();
-    Case { pipeline: generator.pipeline, values: generator.values, chunks }
+    let (pipeline, values) = (generator.pipeline, generator.values);
+    Case { pipeline, values, chunks }
 }
 
 struct Generator<'a> {
@@ -64,19 +71,24 @@ struct Generator<'a> {
     /// Of every node.
     types: Vec<ValueType>,
     known: Vec<Known>,
+    /// Of every node, whether evaluating it may raise a fault.
+    raising: Vec<bool>,
     /// Whether nodes may raise faults.
     risky: bool,
     /// How many rows the input has.
     rows: i128,
+    chunks: &'a [Chunk],
 }
 
 impl Generator<'_> {
     fn push(&mut self, expr: Expr, known: Known) -> ExprId {
         let ty = expr.value_type(&self.pipeline, &self.types);
         let ty = ty.unwrap_or_else(|why| panic!("the generator made a wrong node, {expr:?}: {why}"));
+        let raising = expr.can_fault() || expr.operands().iter().any(|id| self.raising[id.0 as usize]);
         self.pipeline.exprs.push(expr);
         self.types.push(ty);
         self.known.push(known);
+        self.raising.push(raising);
         ExprId(self.types.len() as u32 - 1)
     }
 
@@ -215,7 +227,8 @@ impl Generator<'_> {
                 Some(self.push(Expr::Not(a), Known::Bool))
             }
             14 | 15 => {
-                let (a, b) = (self.boolean(), self.boolean());
+                let a = self.boolean();
+                let b = self.other(a);
                 let joined = if self.random.percent(50) { Expr::And(a, b) } else { Expr::Or(a, b) };
                 Some(self.push(joined, Known::Bool))
             }
@@ -251,13 +264,33 @@ impl Generator<'_> {
     /// Two nodes of one type.
     fn pair(&mut self) -> Option<(ExprId, ExprId)> {
         let a = self.find(|_, _| true)?;
-        Some((a, self.find_type(self.ty(a))?))
+        Some((a, self.other(a)))
+    }
+
+    /// A node of the same type, another one but now and then: made where there is none.
+    fn other(&mut self, a: ExprId) -> ExprId {
+        let ty = self.ty(a);
+        if self.random.percent(5) {
+            return a;
+        }
+        if self.random.percent(80)
+            && let Some(found) = self.find(|this, id| this.ty(id) == ty && id != a)
+        {
+            return found;
+        }
+        let profile = self.profile_near(a);
+        let value = profile.value(self.random, ty);
+        if self.random.percent(50) {
+            return self.push(Expr::Constant { ty, value: Some(value) }, Known::one(value));
+        }
+        let id = self.parameter_of(ty, value);
+        self.push(Expr::Parameter(id), Known::one(value))
     }
 
     fn arithmetic(&mut self) -> Option<ExprId> {
         let a = self.find(|this, id| this.ty(id).is_arithmetic())?;
         let ty = self.ty(a);
-        let mut b = self.find_type(ty)?;
+        let mut b = self.other(a);
         let ops = if ty.is_float() { &Arithmetic::ALL[..4] } else { &Arithmetic::ALL[..] };
         let op = self.random.pick(ops);
         if ty.is_float() {
@@ -382,24 +415,47 @@ impl Generator<'_> {
             while self.types.len() < self.pipeline.exprs.len() {
                 self.types.push(ValueType::nullable(Type::Bool));
                 self.known.push(Known::Bool);
+                self.raising.push(false);
             }
             self.types = self.pipeline.value_types().unwrap_or_else(|why| panic!("the stage pass made a wrong node: {why}"));
         }
     }
 
     fn filter(&mut self, then: Block) -> Statement {
-        // A constant lets all rows pass or none, which is seldom worth a program.
-        let varies = |this: &Self, id: ExprId| {
-            let constant = matches!(this.pipeline.expr(id), Expr::Constant { .. } | Expr::Parameter(_));
-            this.ty(id) == Type::Bool && !constant
-        };
-        let condition = self.find(varies).unwrap_or_else(|| self.boolean());
+        // One that lets all rows pass or none is seldom worth a program.
+        let mut condition = self.boolean();
+        for _ in 0..6 {
+            if self.parts_rows(condition) {
+                break;
+            }
+            condition = match self.random.below(3) {
+                0 => self.node().filter(|made| self.ty(*made) == Type::Bool),
+                _ => None,
+            }
+            .unwrap_or_else(|| self.boolean());
+        }
         Statement::If { condition, then }
+    }
+
+    /// Whether a condition lets some rows of a chunk pass and others not.
+    fn parts_rows(&self, condition: ExprId) -> bool {
+        let Some(chunk) = self.chunks.iter().find(|chunk| (2..=1100).contains(&chunk.rows)) else { return true };
+        let body = vec![Statement::If { condition, then: vec![Statement::Emit] }];
+        let pipeline = Pipeline { body, sink: Sink::Bitmap, ..self.pipeline.clone() };
+        outcome(&pipeline, &self.values, std::slice::from_ref(chunk)).is_ok_and(|found| {
+            let passed = found.rows.iter().filter(|row| row[0] == Some(Scalar::Bool(true))).count();
+            passed * 10 > chunk.rows && passed < chunk.rows
+        })
     }
 
     fn some_nodes(&mut self, most: usize) -> Vec<ExprId> {
         let count = 1 + self.random.below(most);
-        (0..count).filter_map(|_| self.find(|_, _| true)).collect()
+        let some = (0..count).filter_map(|_| {
+            let daring = self.risky && self.random.percent(50);
+            let found = if daring { self.find(|this, id| this.raising[id.0 as usize]) } else { None };
+            found.or_else(|| self.find(|_, _| true))
+        });
+        some.collect()
     }
 
     fn sink(&mut self) {

@@ -31,3 +31,16 @@ fn q6_is_as_stored() {
 fn q1_is_as_stored() {
     check("q1", &programs::q1());
 }
+
+/// Random kernels for whoever has NVRTC: `KERNELS` names the folder.
+#[test]
+fn random_kernels_are_generated() {
+    let folder = std::env::var_os("KERNELS");
+    for seed in 1..=200 {
+        let case = warpwise_gpu::testing::generate(&mut warpwise_gpu::testing::Random::new(seed));
+        let source = generate(&case.pipeline).unwrap();
+        if let Some(folder) = &folder {
+            std::fs::write(Path::new(folder).join(format!("random{seed}.cu")), &source.text).unwrap();
+        }
+    }
+}

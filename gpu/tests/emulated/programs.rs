@@ -96,15 +96,8 @@ pub fn q6() -> Pipeline {
 /// TPC-H's first query: 11 bytes a row, six groups.
 pub fn q1() -> Pipeline {
     let of = ValueType::of;
-    let mut b = Builder::new(&[
-        of(Type::U16),
-        of(Type::U8),
-        of(Type::U8),
-        of(Type::U8),
-        of(Type::U32),
-        of(Type::U8),
-        of(Type::U8),
-    ]);
+    let mut b =
+        Builder::new(&[of(Type::U16), of(Type::U8), of(Type::U8), of(Type::U8), of(Type::U32), of(Type::U8), of(Type::U8)]);
     let [date, flag, status, quantity, price, discount, tax] = [0, 1, 2, 3, 4, 5, 6].map(|at| b.column(at));
     let early = b.in_range(date, Type::U16);
     let price = b.cast(price, Type::I64);

@@ -57,7 +57,15 @@ fn lines(sizes: &[usize]) -> (Vec<[u64; 7]>, Vec<Vec<[u64; 7]>>) {
             .map(|_| {
                 let at = all.len() as u64;
                 let r = mix(at);
-                let row = [r % 2557, r >> 12 & 1 | (r >> 13 & 1), r >> 14 & 1, 1 + (r >> 16) % 50, 90_000 + (r >> 20) % 10_000_000, (r >> 45) % 11, (r >> 50) % 9];
+                let row = [
+                    r % 2557,
+                    r >> 12 & 1 | (r >> 13 & 1),
+                    r >> 14 & 1,
+                    1 + (r >> 16) % 50,
+                    90_000 + (r >> 20) % 10_000_000,
+                    (r >> 45) % 11,
+                    (r >> 50) % 9,
+                ];
                 all.push(row);
                 row
             })
@@ -160,8 +168,7 @@ fn greatest() -> Pipeline {
     let mut b = Builder::new(&[ValueType::of(Type::U32)]);
     let v = b.column(0);
     b.0.body = vec![Statement::Emit];
-    b.0.sink =
-        Sink::TopK { order: vec![Order { expr: v, descending: true, nulls_first: false }], columns: vec![v], limit: 10 };
+    b.0.sink = Sink::TopK { order: vec![Order { expr: v, descending: true, nulls_first: false }], columns: vec![v], limit: 10 };
     b.0
 }
 
@@ -215,7 +222,8 @@ fn a_run_can_be_cancelled() {
     let device = Emulated::default();
     let cancel = Cancel::default();
     let values = Values { scalars: [700, 1064, 5, 7, 0, 23].map(Scalar::Int).to_vec(), tables: vec![] };
-    let mut run = device.compile(&programs::q6()).unwrap().start(Run { values, rows: 100, cancel: cancel.clone(), threads: 0 }).unwrap();
+    let mut run =
+        device.compile(&programs::q6()).unwrap().start(Run { values, rows: 100, cancel: cancel.clone(), threads: 0 }).unwrap();
     let (_, parts) = lines(&[100]);
     cancel.cancel();
     assert_eq!(run.push(&[chunk(&parts[0], &Q6)]), Err(Error::Cancelled));
@@ -236,16 +244,20 @@ fn columns_past_the_budget_go() {
 #[ignore = "a measurement: how fast emulation is"]
 fn speed() {
     let (_, parts) = lines(&[1 << 18; 4]);
-    for (name, pipeline, columns, scalars) in [
-        ("q6", programs::q6(), &Q6[..], &[700, 1064, 5, 7, 0, 23][..]),
-        ("q1", programs::q1(), &Q1[..], &[0, 2400][..]),
-    ] {
+    for (name, pipeline, columns, scalars) in
+        [("q6", programs::q6(), &Q6[..], &[700, 1064, 5, 7, 0, 23][..]), ("q1", programs::q1(), &Q1[..], &[0, 2400][..])]
+    {
         let chunks: Vec<Chunk> = parts.iter().map(|rows| chunk(rows, columns)).collect();
         let device = Emulated::default();
         let begin = Instant::now();
         let kernel = device.compile(&pipeline).unwrap();
         let compiled = begin.elapsed();
         let (_, counters) = start(&device, &pipeline, scalars, &chunks).unwrap();
-        println!("{name}: built in {:?} (with cache {compiled:?}), {} rows in {:?}", kernel.compile_time(), counters.rows, counters.time);
+        println!(
+            "{name}: built in {:?} (with cache {compiled:?}), {} rows in {:?}",
+            kernel.compile_time(),
+            counters.rows,
+            counters.time
+        );
     }
 }

@@ -70,10 +70,8 @@ impl<'a> Nodes<'a> {
         if !self.ty(id).nullable {
             return None;
         }
-        Some(match self.pipeline.expr(id) {
-            Expr::Constant { .. } => "true".to_owned(),
-            _ => format!("n{}", id.0),
-        })
+        let constant = matches!(self.pipeline.expr(id), Expr::Constant { .. });
+        Some(if constant { "true".to_owned() } else { format!("n{}", id.0) })
     }
 
     /// The node's fault, where there can be one.
@@ -104,7 +102,10 @@ impl<'a> Nodes<'a> {
     /// The columns that these are computed from.
     pub fn columns(&self, roots: &[ExprId]) -> BTreeSet<u32> {
         let found = self.closure(roots);
-        found.iter().filter_map(|id| if let Expr::Column(column) = self.pipeline.expr(*id) { Some(column.0) } else { None }).collect()
+        found
+            .iter()
+            .filter_map(|id| if let Expr::Column(column) = self.pipeline.expr(*id) { Some(column.0) } else { None })
+            .collect()
     }
 
     /// Whether computing them for a row that is not wanted costs less than asking whether it is.
@@ -118,9 +119,27 @@ impl<'a> Nodes<'a> {
         match *self.pipeline.expr(id) {
             Expr::Constant { .. } | Expr::Parameter(_) => 0,
             Expr::Column(_) | Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::IsNull(_) => 1,
-            Expr::InRange { a, .. } => if self.ty(a).ty == Type::I128 { 6 } else { 2 },
-            Expr::Compare { a, .. } | Expr::IsDistinct(a, _) => if self.ty(a).ty == Type::I128 { 4 } else { 2 },
-            Expr::NullIf(..) | Expr::Select { .. } | Expr::Coalesce(..) | Expr::Negate { .. } => if wide { 5 } else { 2 },
+            Expr::InRange { a, .. } => {
+                if self.ty(a).ty == Type::I128 {
+                    6
+                } else {
+                    2
+                }
+            }
+            Expr::Compare { a, .. } | Expr::IsDistinct(a, _) => {
+                if self.ty(a).ty == Type::I128 {
+                    4
+                } else {
+                    2
+                }
+            }
+            Expr::NullIf(..) | Expr::Select { .. } | Expr::Coalesce(..) | Expr::Negate { .. } => {
+                if wide {
+                    5
+                } else {
+                    2
+                }
+            }
             Expr::Arithmetic { op, fault, .. } => match op {
                 Arithmetic::Add | Arithmetic::Subtract => (if wide { 4 } else { 2 }) + if fault.is_some() { 3 } else { 0 },
                 Arithmetic::Multiply => (if wide { 16 } else { 4 }) + if fault.is_some() { 8 } else { 0 },
@@ -128,11 +147,23 @@ impl<'a> Nodes<'a> {
                 | Arithmetic::Remainder
                 | Arithmetic::FloorDivide
                 | Arithmetic::FloorRemainder
-                | Arithmetic::RoundDivide => if wide { 120 } else { 50 },
+                | Arithmetic::RoundDivide => {
+                    if wide {
+                        120
+                    } else {
+                        50
+                    }
+                }
             },
             Expr::Cast { a, fault, .. } => {
                 let float = self.ty(a).ty.is_float() || self.ty(id).ty.is_float();
-                if float { 8 } else if fault.is_some() { 4 } else { 1 }
+                if float {
+                    8
+                } else if fault.is_some() {
+                    4
+                } else {
+                    1
+                }
             }
             Expr::Member { .. } => 30,
             Expr::Lookup { .. } => 6,
@@ -424,7 +455,24 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
                 || (from.is_integer() && (to.is_float() || holds(to, from)))
                 || (from == Type::F32 && to == Type::F64)
         }
-        _ => false,
+        Expr::Arithmetic { .. }
+        | Expr::Column(_)
+        | Expr::Parameter(_)
+        | Expr::Constant { .. }
+        | Expr::Compare { .. }
+        | Expr::InRange { .. }
+        | Expr::Member { .. }
+        | Expr::Lookup { .. }
+        | Expr::Not(_)
+        | Expr::And(..)
+        | Expr::Or(..)
+        | Expr::IsNull(_)
+        | Expr::IsDistinct(..)
+        | Expr::Select { .. }
+        | Expr::Coalesce(..)
+        | Expr::NullIf(..)
+        | Expr::DatePart { .. }
+        | Expr::AddMonths { .. } => false,
     }
 }
 

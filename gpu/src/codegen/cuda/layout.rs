@@ -103,8 +103,7 @@ pub struct Cells {
 
 impl Cells {
     fn new(nodes: &Nodes, aggregates: &[Aggregate], count_rows: bool) -> Self {
-        let mut all =
-            Self { cells: vec![], words: 0, shared_32: 0, shared_64: 0, rows: None, aggregates: vec![] };
+        let mut all = Self { cells: vec![], words: 0, shared_32: 0, shared_64: 0, rows: None, aggregates: vec![] };
         if count_rows {
             all.rows = Some(all.push(CellKind::Count, None));
         }
@@ -131,8 +130,18 @@ impl Cells {
             let cell = all.push(kind, Some(at));
             let seen = match kind {
                 CellKind::Count | CellKind::Distinct(_) => Seen::Always,
-                _ if every => Seen::Group,
-                _ => Seen::Cell(all.push(CellKind::Seen, Some(at))),
+                CellKind::Sum
+                | CellKind::Wide { .. }
+                | CellKind::Float
+                | CellKind::Extreme { .. }
+                | CellKind::ExtremeWide { .. }
+                | CellKind::Seen => {
+                    if every {
+                        Seen::Group
+                    } else {
+                        Seen::Cell(all.push(CellKind::Seen, Some(at)))
+                    }
+                }
             };
             all.aggregates.push((cell, seen));
         }

@@ -23,7 +23,7 @@ pub use scalar::to_words;
 
 use crate::program::{ExprId, Pipeline, Sink, Strategy};
 use expr::Nodes;
-use layout::State;
+use layout::{Place, State};
 use text::{Header, Writer};
 
 /// Threads of a block, in every kernel.
@@ -61,6 +61,11 @@ impl Source {
 pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
     let nodes = Nodes::new(pipeline)?;
     let state = State::new(pipeline, &nodes);
+    if let State::Groups { place: Place::Wide { keys, .. }, .. } = &state
+        && keys.len() > 64
+    {
+        return Err("a group of more than 64 keys".to_owned());
+    }
     let mut generator = Generator { pipeline, nodes, state, writer: Writer::default(), masks: 0, items: 8 };
     generator.items = generator.items();
     generator.kernel();

@@ -87,7 +87,17 @@ impl Kernel for CudaKernel {
         let sink = Sink::new(&self, &mut queue, run.rows)?;
         let nullable = self.pipeline.columns.iter().map(|column| column.nullable).collect();
         let pushed = 0;
-        Ok(Box::new(CudaExecution { queue, sink, words, arguments, nullable, kernel: self, cancel: run.cancel, pushed, _tables: tables }))
+        Ok(Box::new(CudaExecution {
+            queue,
+            sink,
+            words,
+            arguments,
+            nullable,
+            kernel: self,
+            cancel: run.cancel,
+            pushed,
+            _tables: tables,
+        }))
     }
 }
 
@@ -119,7 +129,9 @@ impl Words {
         let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
         match word(Self::FAULT) as u32 {
             0 => Ok(word(Self::COUNT)),
-            code => Err(Fault::from_code(code).map_or_else(|| Error::Failed(format!("a kernel left fault {code}")), Error::Fault)),
+            code => {
+                Err(Fault::from_code(code).map_or_else(|| Error::Failed(format!("a kernel left fault {code}")), Error::Fault))
+            }
         }
     }
 }

@@ -126,7 +126,8 @@ impl Groups {
         } else {
             queue.copy_out(self.memory.address, self.capacity as usize * width * 8)?
         };
-        let words: Vec<u64> = bytes.chunks_exact(8).map(|word| word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))).collect();
+        let words: Vec<u64> =
+            bytes.chunks_exact(8).map(|word| word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))).collect();
         groups_output(&kernel.pipeline.sink, &kernel.output, &self.place, &self.cells, &words)
     }
 }

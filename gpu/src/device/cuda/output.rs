@@ -25,12 +25,12 @@ impl ColumnBuilder {
     pub fn push(&mut self, bits: Option<u128>) {
         let value = bits.unwrap_or(0);
         let at = self.rows;
-        if at % 8 == 0 {
+        if at.is_multiple_of(8) {
             self.validity.push(0);
         }
         self.validity[at / 8] |= u8::from(bits.is_some()) << (at % 8);
         if self.ty.ty == Type::Bool {
-            if at % 8 == 0 {
+            if at.is_multiple_of(8) {
                 self.values.push(0);
             }
             self.values[at / 8] |= u8::from(value & 1 == 1) << (at % 8);
@@ -130,9 +130,7 @@ pub fn groups_output(sink: &Sink, types: &[ValueType], place: &Place, cells: &Ce
         for (column, key) in columns.iter_mut().zip(keys(place, at as u32, slot)) {
             column.push(key);
         }
-        for ((aggregate, (cell, seen)), column) in
-            aggregates.iter().zip(&cells.aggregates).zip(&mut columns[sink_keys.len()..])
-        {
+        for ((aggregate, (cell, seen)), column) in aggregates.iter().zip(&cells.aggregates).zip(&mut columns[sink_keys.len()..]) {
             let seen = match seen {
                 Seen::Always => true,
                 Seen::Group => present,
@@ -140,8 +138,11 @@ pub fn groups_output(sink: &Sink, types: &[ValueType], place: &Place, cells: &Ce
             };
             let cell = cells.cells[*cell];
             let at = cell.offset as usize;
+            if !seen {
+                column.push(None);
+                continue;
+            }
             column.push(match cell.kind {
-                _ if !seen => None,
                 CellKind::Count | CellKind::Sum | CellKind::Float | CellKind::Seen => Some(state[at].into()),
                 CellKind::Wide { .. } => Some(total(aggregate.op, wide(state[at], state[at + 1]) as i128)?),
                 CellKind::Extreme { most } => {
@@ -181,10 +182,8 @@ fn distinct(op: AggregateOp, domain: Domain, bits: &[u64]) -> Option<u128> {
             let sum: i128 = places.map(|at| i128::from(domain.low) + i128::from(at)).sum();
             (count > 0).then_some(sum as u128)
         }
-        AggregateOp::CountDistinct(_)
-        | AggregateOp::Count
-        | AggregateOp::Sum { .. }
-        | AggregateOp::Min
-        | AggregateOp::Max => Some(count.into()),
+        AggregateOp::CountDistinct(_) | AggregateOp::Count | AggregateOp::Sum { .. } | AggregateOp::Min | AggregateOp::Max => {
+            Some(count.into())
+        }
     }
 }

@@ -234,13 +234,25 @@ fn ordered(ty: Type, bits: u128) -> u128 {
         Type::F32 => {
             let value = f32::from_bits(bits as u32);
             let bits = if value == 0.0 { 0 } else { value.to_bits() };
-            let code = if value.is_nan() { u32::MAX } else if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+            let code = if value.is_nan() {
+                u32::MAX
+            } else if bits >> 31 == 1 {
+                !bits
+            } else {
+                bits | 1 << 31
+            };
             code.into()
         }
         Type::F64 => {
             let value = f64::from_bits(bits as u64);
             let bits = if value == 0.0 { 0 } else { value.to_bits() };
-            let code = if value.is_nan() { u64::MAX } else if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+            let code = if value.is_nan() {
+                u64::MAX
+            } else if bits >> 63 == 1 {
+                !bits
+            } else {
+                bits | 1 << 63
+            };
             code.into()
         }
     }
@@ -249,8 +261,20 @@ fn ordered(ty: Type, bits: u128) -> u128 {
 fn compare(a: (Type, Option<u128>), b: (Type, Option<u128>), order: &Order) -> Ordering {
     match (a.1, b.1) {
         (None, None) => Ordering::Equal,
-        (None, Some(_)) => if order.nulls_first { Ordering::Less } else { Ordering::Greater },
-        (Some(_), None) => if order.nulls_first { Ordering::Greater } else { Ordering::Less },
+        (None, Some(_)) => {
+            if order.nulls_first {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            }
+        }
+        (Some(_), None) => {
+            if order.nulls_first {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
+        }
         (Some(x), Some(y)) => {
             let found = ordered(a.0, x).cmp(&ordered(b.0, y));
             if order.descending { found.reverse() } else { found }

@@ -5,8 +5,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use arrow::buffer::Buffer;
@@ -123,11 +123,10 @@ impl Driver for Host {
     }
 
     fn free(&self, address: u64) {
-        if let (Some(bytes), true) = (self.state.memory.lock().remove(&address), address != 0) {
-            if let Ok(layout) = layout(bytes) {
-                // SAFETY: allocated above with this layout, and not freed before: it was in the map.
-                unsafe { dealloc(address as *mut u8, layout) };
-            }
+        let bytes = self.state.memory.lock().remove(&address);
+        if let Some(layout) = bytes.and_then(|bytes| layout(bytes).ok()) {
+            // SAFETY: allocated above with this layout, and not freed before: it was in the map.
+            unsafe { dealloc(address as *mut u8, layout) };
         }
     }
 

@@ -306,10 +306,9 @@ fn in_device(cell: Cell, base: &str, value: &str) -> String {
         CellKind::Float => format!("global_add_float({at}, {value});"),
         CellKind::Extreme { .. } => format!("global_max({at}, {value});"),
         CellKind::ExtremeWide { .. } => format!("global_max_wide({at}, {value});"),
-        CellKind::Distinct(domain) => format!(
-            "{{ const u64 bit = {value}; if (bit < {}ull) global_bit({at}, bit); }}",
-            domain.size
-        ),
+        CellKind::Distinct(domain) => {
+            format!("{{ const u64 bit = {value}; if (bit < {}ull) global_bit({at}, bit); }}", domain.size)
+        }
         CellKind::Seen => format!("if ({value}) global_see({at});"),
     }
 }

@@ -33,10 +33,10 @@ impl Generator<'_> {
             Place::Wide { keys: types, words } => {
                 let mut parts = Vec::new();
                 if types.iter().any(|ty| ty.nullable) {
-                    let nulls = keys.iter().enumerate().filter_map(|(at, key)| {
-                        // A bit for each of the first 64; more keys than that share bits, which only costs time.
-                        self.nodes.null(key.expr).map(|null| format!("(u64)({null}) << {}", at % 64))
-                    });
+                    let nulls = keys
+                        .iter()
+                        .enumerate()
+                        .filter_map(|(at, key)| self.nodes.null(key.expr).map(|null| format!("(u64)({null}) << {at}")));
                     parts.push(nulls.collect::<Vec<_>>().join(" | "));
                 }
                 for (key, ty) in keys.iter().zip(&types) {
