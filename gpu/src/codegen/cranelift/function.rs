@@ -216,11 +216,6 @@ impl<'a, 'f> Loop<'a, 'f> {
         self.b.use_var(self.at)
     }
 
-    /// Goes on with the next row.
-    pub fn jump_next(&mut self) {
-        self.b.ins().jump(self.next, &[]);
-    }
-
     /// Where the next row begins.
     pub fn next_block(&self) -> Block {
         self.next
