@@ -10,12 +10,15 @@
 //! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
 
 mod choice;
-pub mod column;
 pub mod codegen;
+pub mod column;
 mod device;
 mod error;
+pub mod interpret;
 pub mod primitive;
 pub mod program;
+#[doc(hidden)]
+pub mod testing;
 
 pub use choice::DeviceChoice;
 pub use device::{
@@ -23,3 +26,4 @@ pub use device::{
     gibibytes,
 };
 pub use error::{Error, Result};
+pub use interpret::Interpreter;

@@ -46,8 +46,11 @@ pub mod expr;
 pub mod fault;
 pub mod scalar;
 pub mod sink;
+pub mod stage;
 pub mod statement;
+pub mod text;
 pub mod values;
+pub mod verify;
 
 pub use expr::{Arithmetic, Comparison, DatePart, Expr, ExprId};
 pub use fault::Fault;
