@@ -9,14 +9,14 @@ use std::sync::Arc;
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::{AggregateOp, Arithmetic, Comparison, DatePart, Expr, Pipeline, Sink, Strategy, Type};
 use warpwise_gpu::testing::{Random, check_case, check_file, check_random, generate};
-use warpwise_gpu::{Bandwidth, Device, Interpreter, Kernel, Kind, Memory, Result};
+use warpwise_gpu::{Bandwidth, Cpu, Device, Interpreter, Kernel, Kind, Memory, Result};
 
 /// How many random programs run on each device where nobody says.
 const RANDOM_COUNT: u64 = 400;
 
 /// The devices that everything here runs on.
 fn devices() -> Vec<Box<dyn Device>> {
-    vec![Box::new(Interpreter)]
+    vec![Box::new(Interpreter), Box::new(Cpu::find())]
 }
 
 /// Every `.program` file, in order.

@@ -71,7 +71,7 @@ impl Loop<'_, '_> {
             let mut digit = if domain.low == 0 { word } else { self.b.ins().iadd_imm_s(word, domain.low.wrapping_neg()) };
             if let Some(valid) = held.valid {
                 let null = self.b.ins().iconst(types::I64, i64::from(domain.size));
-                digit = self.b.ins().select(valid, digit, null);
+                digit = self.choose_value(valid, digit, null);
             }
             let interval = if ty.ty == Ty::Bool { Some((0, 1)) } else { self.facts.interval(key.expr) };
             let (low, past) = (i128::from(domain.low), i128::from(domain.low) + i128::from(domain.size));
@@ -117,7 +117,7 @@ impl Loop<'_, '_> {
         if let Some(valid) = valid {
             // All NULLs look the same.
             let zero = self.zero(register(field.ty.ty));
-            value = self.b.ins().select(valid, value, zero);
+            value = self.choose_value(valid, value, zero);
             if let Some((word, shift)) = field.null {
                 let null = self.not(valid);
                 let null = self.b.ins().uextend(types::I64, null);

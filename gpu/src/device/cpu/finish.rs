@@ -172,11 +172,12 @@ fn dense(
                 let digit = rest % count;
                 rest /= count;
                 let domain = key.domain.unwrap_or(crate::program::Domain { low: 0, size: 1 });
-                let value = i128::from(domain.low) + i128::from(digit);
+                let there = digit < u64::from(domain.size);
+                let value = if there { i128::from(domain.low) + i128::from(digit) } else { 0 };
                 // SAFETY: the row is of the column, and a value has 16 bytes.
                 unsafe {
                     writer.copy(first + row, value.to_le_bytes().as_ptr());
-                    writer.set_valid(first + row, digit < u64::from(domain.size));
+                    writer.set_valid(first + row, there);
                 }
             }
         }

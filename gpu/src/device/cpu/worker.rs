@@ -151,7 +151,7 @@ impl Worker {
         Ok(Self { context, views, list: vec![0; most + SLACK], state })
     }
 
-    /// Folds a morsel into the state. `bitmap` has the words of the chunk's rows, for a sink that marks them.
+    /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
     pub(super) fn run(&mut self, shared: &Shared<'_>, chunk: &Chunk, morsel: Morsel, bitmap: *mut u64) -> Result<()> {
         // The parameters may have moved with the run since the worker was made.
         self.context.parameters = shared.parameters.as_ptr().cast();
@@ -163,7 +163,7 @@ impl Worker {
             let rows = BLOCK.min(end - begin);
             self.look_at(chunk, begin);
             // SAFETY: the morsel is of the chunk, so the block is.
-            unsafe { self.block(shared, rows, bitmap.wrapping_add(begin / 64))? };
+            unsafe { self.block(shared, rows, bitmap.wrapping_add((begin - morsel.begin) / 64))? };
             begin += rows;
         }
         if let State::Materialize { segments, rows, .. } = &mut self.state
