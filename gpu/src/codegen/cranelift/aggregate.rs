@@ -190,7 +190,7 @@ impl Loop<'_, '_> {
                 let before = self.read(slot, at, place, register(kind));
                 let mut after = self.extreme(kind, value, before, least);
                 if let Some(passes) = passes {
-                    after = self.b.ins().select(passes, after, before);
+                    after = self.choose_value(passes, after, before);
                 }
                 self.write_back(slot, at, place, after);
             }
@@ -204,7 +204,7 @@ impl Loop<'_, '_> {
                 let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, number, i64::from(domain.size));
                 let marked = self.both(Some(inside), passes).unwrap_or(inside);
                 let zero = self.b.ins().iconst(types::I64, 0);
-                let number = self.b.ins().select(marked, number, zero);
+                let number = self.choose_value(marked, number, zero);
                 let byte = self.b.ins().ushr_imm_u(number, 3);
                 let address = self.b.ins().iadd(address, byte);
                 let shift = self.b.ins().ireduce(types::I32, number);
@@ -235,7 +235,7 @@ impl Loop<'_, '_> {
             None => value,
             Some(passes) => {
                 let zero = self.zero(ty);
-                self.b.ins().select(passes, value, zero)
+                self.choose_value(passes, value, zero)
             }
         }
     }

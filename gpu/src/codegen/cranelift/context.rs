@@ -44,10 +44,6 @@ pub struct Context {
     pub mask: u64,
     /// What a hash is shifted down by to become a place.
     pub shift: u64,
-    /// 7 where the lowest bits of a key choose among neighbouring places, 0 where they are hashed like the others.
-    pub local: u64,
-    /// Places that were looked at in vain.
-    pub collisions: u64,
     /// The packed keys of the block's rows.
     pub words: *mut u64,
     /// The places where the block's rows belong.

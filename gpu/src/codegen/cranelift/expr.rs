@@ -215,7 +215,7 @@ impl Loop<'_, '_> {
         // A negative index is a very large one.
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
         let zero = self.int(types::I64, 0);
-        let index = self.b.ins().select(inside, index, zero);
+        let index = self.choose_value(inside, index, zero);
         let value = if ty.element == Ty::Bool {
             let bit = self.bit(values, index);
             self.b.ins().band(bit, inside)
@@ -223,7 +223,7 @@ impl Loop<'_, '_> {
             let address = self.element(values, index, ty.element.bytes());
             let found = self.b.ins().load(register(ty.element), plain(), address, 0);
             let nothing = self.zero(register(ty.element));
-            self.b.ins().select(inside, found, nothing)
+            self.choose_value(inside, found, nothing)
         };
         let valid = ty.nullable.then(|| {
             let bit = self.bit(validity, index);
@@ -308,10 +308,10 @@ impl Loop<'_, '_> {
         let ty = self.facts.ty(id);
         if !lazy {
             let (a, b) = (then(self), otherwise(self));
-            let value = self.b.ins().select(condition, a.value, b.value);
+            let value = self.choose_value(condition, a.value, b.value);
             let valid = (a.valid.is_some() || b.valid.is_some()).then(|| {
                 let one = self.int(types::I8, 1);
-                self.b.ins().select(condition, a.valid.unwrap_or(one), b.valid.unwrap_or(one))
+                self.choose_value(condition, a.valid.unwrap_or(one), b.valid.unwrap_or(one))
             });
             return Held { value, valid };
         }
@@ -351,7 +351,7 @@ impl Loop<'_, '_> {
         };
         let positive = self.b.ins().fadd(a, zero);
         let is_nan = self.b.ins().fcmp(FloatCC::Unordered, a, a);
-        self.b.ins().select(is_nan, nan, positive)
+        self.choose_value(is_nan, nan, positive)
     }
 
     /// A value as a number of 64 bits whose unsigned order is the value's; 128 bits as two, the higher first.
@@ -379,7 +379,7 @@ impl Loop<'_, '_> {
                 let all = if bits == 64 { -1 } else { (1i64 << bits) - 1 };
                 let flipped = self.b.ins().bxor_imm_u(word, all);
                 let raised = self.b.ins().bxor_imm_u(word, top);
-                (self.b.ins().select(sign, flipped, raised), None)
+                (self.choose_value(sign, flipped, raised), None)
             }
         }
     }
@@ -399,6 +399,6 @@ impl Loop<'_, '_> {
         } else {
             self.compare(if least { Comparison::Less } else { Comparison::Greater }, ty, a, b)
         };
-        self.b.ins().select(better, a, b)
+        self.choose_value(better, a, b)
     }
 }

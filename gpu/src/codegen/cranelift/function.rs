@@ -216,11 +216,6 @@ impl<'a, 'f> Loop<'a, 'f> {
         self.b.use_var(self.at)
     }
 
-    /// Goes on with the next row.
-    pub fn jump_next(&mut self) {
-        self.b.ins().jump(self.next, &[]);
-    }
-
     /// Where the next row begins.
     pub fn next_block(&self) -> Block {
         self.next
@@ -389,6 +384,18 @@ impl<'a, 'f> Loop<'a, 'f> {
             types::F64 => self.b.ins().f64const(0.0),
             _integer => self.int(ty, 0),
         }
+    }
+
+    /// `a` where the condition is 1, else `b`. Of 128 bits by halves: Cranelift would make a minimum or maximum of a
+    /// comparison and a choice, and has none of that width.
+    pub fn choose_value(&mut self, condition: Value, a: Value, b: Value) -> Value {
+        if self.b.func.dfg.value_type(a) != types::I128 {
+            return self.b.ins().select(condition, a, b);
+        }
+        let ((a_low, a_high), (b_low, b_high)) = (self.b.ins().isplit(a), self.b.ins().isplit(b));
+        let low = self.b.ins().select(condition, a_low, b_low);
+        let high = self.b.ins().select(condition, a_high, b_high);
+        self.b.ins().iconcat(low, high)
     }
 
     /// Whether both conditions hold; one that is `None` always does.

@@ -71,7 +71,7 @@ impl Loop<'_, '_> {
             let mut digit = if domain.low == 0 { word } else { self.b.ins().iadd_imm_s(word, domain.low.wrapping_neg()) };
             if let Some(valid) = held.valid {
                 let null = self.b.ins().iconst(types::I64, i64::from(domain.size));
-                digit = self.b.ins().select(valid, digit, null);
+                digit = self.choose_value(valid, digit, null);
             }
             let interval = if ty.ty == Ty::Bool { Some((0, 1)) } else { self.facts.interval(key.expr) };
             let (low, past) = (i128::from(domain.low), i128::from(domain.low) + i128::from(domain.size));
@@ -117,7 +117,7 @@ impl Loop<'_, '_> {
         if let Some(valid) = valid {
             // All NULLs look the same.
             let zero = self.zero(register(field.ty.ty));
-            value = self.b.ins().select(valid, value, zero);
+            value = self.choose_value(valid, value, zero);
             if let Some((word, shift)) = field.null {
                 let null = self.not(valid);
                 let null = self.b.ins().uextend(types::I64, null);
@@ -143,14 +143,6 @@ pub(super) fn write_homes(mut this: Loop<'_, '_>, keys: &KeyLayout, config: isa:
     let words_at = this.field(offset_of!(Context, words), types::I64);
     let homes_at = this.field(offset_of!(Context, homes), types::I64);
     let shift = this.field(offset_of!(Context, shift), types::I64);
-    let local = this.field(offset_of!(Context, local), types::I64);
-    let locals: Vec<Value> =
-        keys.local.iter().map(|(_, at)| this.b.ins().ishl_imm_u(local, i64::from(*at))).collect();
-    let mut low_bits = this.int(types::I64, 0);
-    for _ in &keys.local {
-        let raised = this.b.ins().ishl_imm_u(low_bits, 3);
-        low_bits = this.b.ins().bor(raised, local);
-    }
     this.begin();
     let words = this.pack(keys);
     let place = this.place();
@@ -159,41 +151,18 @@ pub(super) fn write_homes(mut this: Loop<'_, '_>, keys: &KeyLayout, config: isa:
         this.b.ins().store(plain(), *word, at, number as i32 * 8);
     }
     let mut hash: Option<Value> = None;
-    for (number, word) in words.iter().enumerate() {
-        let mut mixed = *word;
-        for ((at, _), mask) in keys.local.iter().zip(&locals) {
-            if *at == number {
-                mixed = this.b.ins().band_not(mixed, *mask);
-            }
-        }
-        if let Some(before) = hash {
-            mixed = this.b.ins().bxor(before, mixed);
-        }
+    for word in &words {
+        let mixed = match hash {
+            Some(before) => this.b.ins().bxor(before, *word),
+            None => *word,
+        };
         let mixed = this.b.ins().imul_imm_s(mixed, MIX[0] as i64);
         let upper = this.b.ins().ushr_imm_u(mixed, 32);
         hash = Some(this.b.ins().bxor(mixed, upper));
     }
     let hash = hash.unwrap_or(place);
     let hash = this.b.ins().imul_imm_s(hash, MIX[1] as i64);
-    let mut home = this.b.ins().ushr(hash, shift);
-    if !keys.local.is_empty() {
-        home = this.b.ins().band_not(home, low_bits);
-        let mut low: Option<Value> = None;
-        for (word, at) in &keys.local {
-            let bits = this.b.ins().ushr_imm_u(words[*word], i64::from(*at));
-            let bits = this.b.ins().band(bits, local);
-            low = Some(match low {
-                None => bits,
-                Some(before) => {
-                    let raised = this.b.ins().ishl_imm_u(before, 3);
-                    this.b.ins().bor(raised, bits)
-                }
-            });
-        }
-        if let Some(low) = low {
-            home = this.b.ins().bor(home, low);
-        }
-    }
+    let home = this.b.ins().ushr(hash, shift);
     let at = this.element(homes_at, place, 8);
     this.b.ins().store(plain(), home, at, 0);
     this.end();
@@ -243,11 +212,7 @@ pub(super) fn write_hash(
     let first = this.b.ins().load(types::I64, plain(), entry, 0);
     this.b.ins().brif(first, collide, &[], insert, &[]);
 
-    this.b.set_cold_block(collide);
     this.b.switch_to_block(collide);
-    let collisions = this.field(offset_of!(Context, collisions), types::I64);
-    let collisions = this.b.ins().iadd_imm_s(collisions, 1);
-    this.set_field(offset_of!(Context, collisions), collisions);
     let next = this.b.ins().iadd_imm_s(index, 1);
     let next = this.b.ins().band(next, mask);
     this.b.ins().jump(probe, &[next.into()]);

@@ -209,8 +209,6 @@ pub struct KeyLayout {
     pub words: usize,
     /// Each key.
     pub fields: Vec<KeyField>,
-    /// Where the low bits lie that choose among neighbouring places: word and shift.
-    pub local: Vec<(usize, u32)>,
 }
 
 /// Where a key lies.
@@ -266,9 +264,7 @@ impl KeyLayout {
             let null = ty.nullable.then(|| place(1));
             fields.push(KeyField { expr: *expr, ty, word, shift, bits, signed, null });
         }
-        let local = |field: &&KeyField| field.ty.ty.is_integer() && field.bits < 128;
-        let local = fields.iter().filter(local).take(2).map(|field| (field.word, field.shift)).collect();
-        Self { words: used.len(), fields, local }
+        Self { words: used.len(), fields }
     }
 }
 

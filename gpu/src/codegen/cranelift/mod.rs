@@ -158,7 +158,7 @@ enum Plan<'a> {
 /// The most bytes of state that a dense group may take for a worker.
 const DENSE_BYTES: u64 = 1 << 30;
 /// The most bytes of one entry of a hash table.
-const ENTRY_BYTES: usize = 1 << 16;
+const ENTRY_BYTES: usize = 1 << 14;
 
 impl<'a> Plan<'a> {
     fn of(pipeline: &'a Pipeline, facts: &Facts) -> Result<Self> {

@@ -60,8 +60,8 @@ pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: is
         let mut parts = vec![];
         if let (Some(valid), Some((word, shift))) = (held.valid, field.null) {
             let zero = this.int(types::I64, 0);
-            value = this.b.ins().select(valid, value, zero);
-            lower = lower.map(|lower| this.b.ins().select(valid, lower, zero));
+            value = this.choose_value(valid, value, zero);
+            lower = lower.map(|lower| this.choose_value(valid, lower, zero));
             let last = if field.order.nulls_first { valid } else { this.not(valid) };
             let last = this.b.ins().uextend(types::I64, last);
             parts.push((word, shift, last));

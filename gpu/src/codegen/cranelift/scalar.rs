@@ -82,14 +82,14 @@ impl Loop<'_, '_> {
             }
             let odd = self.b.ins().bor(zero, minus);
             let one = self.int(reg, 1);
-            (self.b.ins().select(odd, one, b), Some(minus))
+            (self.choose_value(odd, one, b), Some(minus))
         };
         // By -1 the quotient is -a, and every remainder 0: what 1 gives but for the sign.
         let finish = |this: &mut Self, quotient: Value| match negated {
             None => quotient,
             Some(minus) => {
                 let opposite = this.b.ins().ineg(a);
-                this.b.ins().select(minus, opposite, quotient)
+                this.choose_value(minus, opposite, quotient)
             }
         };
         if op == Arithmetic::Remainder {
@@ -109,10 +109,10 @@ impl Loop<'_, '_> {
                 let down = self.b.ins().band(some, differ);
                 if op == Arithmetic::FloorRemainder {
                     let raised = self.b.ins().iadd(rest, divisor);
-                    return self.b.ins().select(down, raised, rest);
+                    return self.choose_value(down, raised, rest);
                 }
                 let lower = self.b.ins().iadd_imm_s(quotient, -1);
-                let quotient = self.b.ins().select(down, lower, quotient);
+                let quotient = self.choose_value(down, lower, quotient);
                 finish(self, quotient)
             }
             Arithmetic::RoundDivide => {
@@ -126,7 +126,7 @@ impl Loop<'_, '_> {
                 let sign = self.b.ins().sshr_imm_u(signs, i64::from(reg.bits()) - 1);
                 let step = self.b.ins().bor_imm_s(sign, 1);
                 let farther = self.b.ins().iadd(quotient, step);
-                let quotient = self.b.ins().select(away, farther, quotient);
+                let quotient = self.choose_value(away, farther, quotient);
                 finish(self, quotient)
             }
             Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::Divide | Arithmetic::Remainder => {
@@ -179,7 +179,7 @@ impl Loop<'_, '_> {
                     let zero = self.b.ins().icmp_imm_s(IntCC::Equal, any, 0);
                     self.raise(zero, Fault::DivisionByZero, checks.valid);
                     let one = self.int(types::I128, 1);
-                    divisor = self.b.ins().select(zero, one, b);
+                    divisor = self.choose_value(zero, one, b);
                 }
                 let (value, outside) = self.wide_call(Primitive::Divide128(op), a, divisor);
                 if let Some(fault) = overflow.filter(|_| !checks.safe_divisor) {

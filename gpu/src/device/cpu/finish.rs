@@ -1,10 +1,9 @@
 //! The end of a run: the workers' states folded into one, and that as columns.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-
-use super::hash_table::{EntryLayout, HashTable, is_taken};
+use super::hash_table::{EntryLayout, Folded, HashTable, PART_BITS, Spilled};
+use super::memory::Memory;
 use super::output::{Writer, Written};
 use super::pool::Pool;
 use super::state::{column_type, export, is_occupied, merge};
@@ -15,9 +14,6 @@ use crate::codegen::cranelift::{Code, SinkCode};
 use crate::column::{Column, Output};
 use crate::error::{Error, Result};
 use crate::program::{Key, Type, ValueType, values::padded};
-
-/// Groups that a thread takes at once.
-const PART: usize = 16_384;
 
 /// What the workers leave.
 pub(super) fn output(
@@ -48,7 +44,7 @@ pub(super) fn output(
             let rows = TopRows::first(&buffers, row, *limit);
             let mut columns = vec![];
             for column in &row.columns {
-                let mut written = Written::new(column.ty, rows.len());
+                let mut written = Written::new(column.ty, rows.len())?;
                 let writer = written.writer();
                 for (at, from) in rows.iter().enumerate() {
                     // SAFETY: a row of this layout lies there, and the buffers are still held.
@@ -79,7 +75,7 @@ fn materialize(types: &[ValueType], states: &[State], pool: &Pool, threads: usiz
         firsts.push(rows);
         rows += segment.rows;
     }
-    let mut columns: Vec<Written> = types.iter().map(|ty| Written::new(*ty, rows)).collect();
+    let mut columns: Vec<Written> = types.iter().map(|ty| Written::new(*ty, rows)).collect::<Result<_>>()?;
     let writers: Vec<Writer> = columns.iter_mut().map(Written::writer).collect();
     pool.parts(threads, segments.len(), |at| {
         let (from, segment) = segments[at];
@@ -176,11 +172,12 @@ fn dense(
                 let digit = rest % count;
                 rest /= count;
                 let domain = key.domain.unwrap_or(crate::program::Domain { low: 0, size: 1 });
-                let value = i128::from(domain.low) + i128::from(digit);
+                let there = digit < u64::from(domain.size);
+                let value = if there { i128::from(domain.low) + i128::from(digit) } else { 0 };
                 // SAFETY: the row is of the column, and a value has 16 bytes.
                 unsafe {
                     writer.copy(first + row, value.to_le_bytes().as_ptr());
-                    writer.set_valid(first + row, digit < u64::from(domain.size));
+                    writer.set_valid(first + row, there);
                 }
             }
         }
@@ -202,9 +199,9 @@ fn write_groups(
     counts: &[usize],
 ) -> Result<Output> {
     let rows = counts.iter().sum();
-    let mut columns: Vec<Written> = keys.iter().map(|ty| Written::new(*ty, rows)).collect();
     let aggregates = layout.aggregates.iter().map(|slot| column_type(&layout.slots[*slot]));
-    columns.extend(aggregates.map(|ty| Written::new(ty, rows)));
+    let types = keys.iter().copied().chain(aggregates);
+    let mut columns: Vec<Written> = types.map(|ty| Written::new(ty, rows)).collect::<Result<_>>()?;
     let writers: Vec<Writer> = columns.iter_mut().map(Written::writer).collect();
     let mut firsts = vec![0; parts];
     for part in 1..parts {
@@ -225,7 +222,10 @@ fn write_groups(
     Ok(Output { rows, columns: columns.into_iter().map(Written::finish).collect() })
 }
 
-/// The groups of hash tables: by ranges of hashes, each range of all tables folded into a small one of its own.
+/// Groups of a range of hashes, on average.
+const RANGE: usize = 8192;
+
+/// The groups of hash tables: the runs of all workers, folded range by range of hashes.
 fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usize) -> Result<Output> {
     let mut tables: Vec<HashTable> = states
         .into_iter()
@@ -233,89 +233,57 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usi
             State::Hash { table, .. } => Some(table),
             State::Materialize { .. } | State::Bitmap | State::States { .. } | State::TopK(_) => None,
         })
-        .filter(|table| table.taken > 0)
         .collect();
-    let types: Vec<ValueType> = layout.keys.fields.iter().map(|field| field.ty).collect();
+    pool.each(&mut tables, |table| table.spill(layout))?;
+    let runs: Vec<&Spilled> = tables.iter().flat_map(|table| &table.runs).collect();
+    let total: usize = runs.iter().map(|run| run.len()).sum();
+    let bits = (total / RANGE).max(1).next_power_of_two().trailing_zeros().min(PART_BITS);
+    let parts = 1usize << bits;
+    let ranges = |part: usize| part << (PART_BITS - bits)..(part + 1) << (PART_BITS - bits);
+    let sizes: Vec<usize> =
+        (0..parts).map(|part| runs.iter().map(|run| run.entries(layout, ranges(part)).1).sum()).collect();
+    let stride = layout.stride();
+    let (folded, places, counts) = if let [run] = runs[..] {
+        // One run has every key once.
+        let places: Vec<usize> = (0..parts).map(|part| run.entries(layout, ranges(part)).0 as usize).collect();
+        (None, places, sizes)
+    } else {
+        let memory = Memory::zeros(total * stride)?;
+        let mut places = vec![];
+        let mut at = memory.address() as usize;
+        for size in &sizes {
+            places.push(at);
+            at += size * stride;
+        }
+        let counts: Vec<AtomicUsize> = sizes.iter().map(|_| AtomicUsize::new(0)).collect();
+        pool.parts(threads, parts, |part| {
+            // SAFETY: the part has room for all its entries, and nobody else writes there.
+            unsafe {
+                let mut folded = Folded::new(places[part] as *mut u8, sizes[part], bits);
+                for run in &runs {
+                    let (entries, count) = run.entries(layout, ranges(part));
+                    folded.fold(layout, entries, count)?;
+                }
+                counts[part].store(folded.count, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        (Some(memory), places, counts.into_iter().map(AtomicUsize::into_inner).collect())
+    };
     let words = layout.keys.words * 8;
+    let states = |part: usize| {
+        Ok((0..counts[part]).map(|entry| (places[part] + entry * stride + words) as *const u8).collect())
+    };
+    let types: Vec<ValueType> = layout.keys.fields.iter().map(|field| field.ty).collect();
     let write_keys = |writers: &[Writer], first: usize, states: &[*const u8]| {
         for (field, writer) in layout.keys.fields.iter().zip(writers) {
             // SAFETY: an entry's keys lie in front of its state.
             unsafe { write_key(field, *writer, first, states, words) };
         }
     };
-    if tables.is_empty() {
-        return write_groups(&types, layout.state, 0, pool, threads, |_| Ok(vec![]), write_keys, &[]);
-    }
-    let local = tables.iter().map(|table| table.local).min().unwrap_or(0);
-    for table in &mut tables {
-        if table.local != local {
-            table.arrange(layout, table.bits, local)?;
-        }
-    }
-    let total: u64 = tables.iter().map(|table| table.taken).sum();
-    let least = tables.iter().map(|table| table.bits).min().unwrap_or(0);
-    // Neighbouring places of up to 6 bits stay together.
-    let part_bits = (total / PART as u64).max(1).next_power_of_two().trailing_zeros().min(least - 6);
-    let parts = 1usize << part_bits;
-    let merged: Vec<OnceLock<HashTable>> = (0..parts).map(|_| OnceLock::new()).collect();
-    let counts: Vec<Mutex<usize>> = (0..parts).map(|_| Mutex::new(0)).collect();
-    let single = tables.len() == 1;
-    pool.parts(threads, parts, |part| {
-        if single {
-            let mut count = 0;
-            tables[0].visit(layout, part as u64, part_bits, |_, _| {
-                count += 1;
-                Ok(())
-            })?;
-            *counts[part].lock() = count;
-            return Ok(());
-        }
-        let expected = total >> part_bits;
-        let bits = (64 - (expected * 2).leading_zeros()).max(8);
-        let mut table = HashTable::with(layout, bits, part_bits, local)?;
-        for from in &tables {
-            from.visit(layout, part as u64, part_bits, |entry, hash| {
-                table.reserve(layout, 1)?;
-                // SAFETY: entries are keys and then a state; there is room for one more.
-                unsafe {
-                    let (to, found) = table.find(layout, entry, hash);
-                    let (to, from) = (to.add(words), entry.add(words));
-                    if found {
-                        return merge(layout.state, to, from).map_err(Error::Fault);
-                    }
-                    std::ptr::copy_nonoverlapping(from, to, layout.state.size);
-                }
-                Ok(())
-            })?;
-        }
-        *counts[part].lock() = table.taken as usize;
-        let _ = merged[part].set(table);
-        Ok(())
-    })?;
-    let counts: Vec<usize> = counts.into_iter().map(Mutex::into_inner).collect();
-    let states = |part: usize| {
-        let mut found = Vec::with_capacity(counts[part]);
-        match merged[part].get() {
-            // SAFETY: an entry's state lies behind its keys.
-            None => tables[0].visit(layout, part as u64, part_bits, |entry, _| {
-                found.push(unsafe { entry.add(words) });
-                Ok(())
-            })?,
-            Some(table) => {
-                for place in 0..=table.mask() {
-                    // SAFETY: the place is of the table.
-                    unsafe {
-                        let entry = table.at(layout.stride(), place);
-                        if is_taken(entry) {
-                            found.push(entry.add(words).cast_const());
-                        }
-                    }
-                }
-            }
-        }
-        Ok(found)
-    };
-    write_groups(&types, layout.state, parts, pool, threads, states, write_keys, &counts)
+    let output = write_groups(&types, layout.state, parts, pool, threads, states, write_keys, &counts);
+    drop(folded);
+    output
 }
 
 /// Writes a key of entries as rows of a column.

@@ -1,14 +1,17 @@
-//! A hash table of groups: places in a row, each with packed keys and state, looked through from a key's home on.
+//! A hash table of groups, small enough for a core's cache, and the runs that it is emptied into.
 //!
-//! The home is the upper bits of a hash, so a table lies in the order of its hashes: growing and merging read and write
-//! memory in order, and a range of places is a range of hashes. The lowest bits of the first two integer keys choose
-//! among neighbouring places instead of being hashed, so that keys that are near in the input are near in memory; where
-//! keys turn out to share those bits, the table is arranged anew without that.
+//! The table is places in a row, each with packed keys and state, looked through from a key's home on. The home is the
+//! upper bits of the hash, so the table lies in the order of its hashes. When it has grown to [`LARGEST`] and is full,
+//! its entries are moved to a [`Spilled`] run, which keeps that order; the same key may be in many runs. At the end the runs
+//! of all workers are folded together range by range of hashes, each range small enough for a cache again.
+
+use std::ops::Range;
 
 use super::memory::Memory;
+use super::state::merge;
 use crate::codegen::cranelift::group::MIX;
 use crate::codegen::cranelift::layout::{KeyLayout, StateLayout};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How entries lie.
 #[derive(Debug, Clone, Copy)]
@@ -23,54 +26,52 @@ impl EntryLayout<'_> {
     }
 }
 
-/// A key's hash: what becomes the upper bits of its home, and the bits that choose among neighbours.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hash {
-    pub(super) mixed: u64,
-    low: u64,
-    low_mask: u64,
-}
-
-impl Hash {
-    /// The home in a table of `1 << bits` places that begins behind the first `above` bits of the hash.
-    #[inline(always)]
-    pub(super) fn home(self, bits: u32, above: u32) -> u64 {
-        // Two shifts: 64 at once would be none.
-        let place = (self.mixed << above) >> 1 >> (63 - bits);
-        (place & !self.low_mask) | self.low
-    }
-}
-
-/// Low bits of a key that are not hashed.
-const LOCAL: u64 = 7;
-/// Looks in vain for each row that show that keys share their lowest bits.
-const TOO_MANY: u64 = 3;
-/// Looks in vain that say nothing yet.
-const ENOUGH: u64 = 4096;
-/// Places at first.
+/// Bytes up to which a table grows: what a core's second cache and its share of the third hold.
+const LARGEST: usize = 4 << 20;
+/// Places at first, of entries that are not large.
 const FIRST_BITS: u32 = 13;
+/// Places at first, of any entries.
+const LEAST_BITS: u32 = 11;
+/// Ranges of hashes that a run knows.
+pub(super) const PART_BITS: u32 = 8;
 
-/// One table.
+/// One worker's table.
 #[derive(Debug)]
 pub(super) struct HashTable {
     memory: Memory,
     pub(super) bits: u32,
     pub(super) taken: u64,
-    /// The first bits of the hash, which all its keys share.
-    above: u32,
-    /// [`LOCAL`], or 0.
-    pub(super) local: u64,
+    pub(super) runs: Vec<Spilled>,
+}
+
+/// Entries without gaps, in the order of their ranges.
+#[derive(Debug)]
+pub(super) struct Spilled {
+    memory: Memory,
+    /// Where each range begins, and where the last one ends: numbers of entries.
+    begins: Vec<u32>,
+}
+
+impl Spilled {
+    /// The entries of some ranges, which lie together: the first, and how many.
+    pub(super) fn entries(&self, layout: EntryLayout<'_>, ranges: Range<usize>) -> (*const u8, usize) {
+        let (begin, end) = (self.begins[ranges.start] as usize, self.begins[ranges.end] as usize);
+        (self.memory.address().wrapping_add(begin * layout.stride()), end - begin)
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.begins.last().map_or(0, |end| *end as usize)
+    }
 }
 
 impl HashTable {
     pub(super) fn new(layout: EntryLayout<'_>) -> Result<Self> {
-        Self::with(layout, FIRST_BITS, 0, LOCAL)
-    }
-
-    pub(super) fn with(layout: EntryLayout<'_>, bits: u32, above: u32, local: u64) -> Result<Self> {
-        let memory = Memory::zeros(layout.stride() << bits)?;
-        let local = if layout.keys.local.is_empty() { 0 } else { local };
-        Ok(Self { memory, bits, taken: 0, above, local })
+        let mut bits = FIRST_BITS;
+        while bits > LEAST_BITS && layout.stride() << bits > LARGEST / 4 {
+            bits -= 1;
+        }
+        Ok(Self { memory: Memory::zeros(layout.stride() << bits)?, bits, taken: 0, runs: vec![] })
     }
 
     pub(super) fn entries(&self) -> *mut u8 {
@@ -85,53 +86,97 @@ impl HashTable {
         (1 << self.bits) - 1
     }
 
-    /// Makes room for so many keys more: three quarters of the places are the most that are taken.
+    /// Makes room for so many keys more: half of the places are the most that are taken.
     pub(super) fn reserve(&mut self, layout: EntryLayout<'_>, more: u64) -> Result<()> {
-        let wanted = self.taken + more;
-        if wanted * 4 <= 3 << self.bits {
+        let full = |bits: u32, taken: u64| (taken + more) * 2 > 1 << bits;
+        if !full(self.bits, self.taken) {
             return Ok(());
         }
-        let mut bits = self.bits + 2;
-        while wanted * 4 > 3 << bits {
+        let mut bits = self.bits;
+        while full(bits, self.taken) {
             bits += 1;
         }
-        if bits >= 22 && wanted * 4 <= 3 << (bits - 1) && bits - 1 > self.bits {
-            // A large table only doubles.
-            bits -= 1;
+        // More than asked for while it is cheap: the next time is not far.
+        let generous = bits + 1;
+        if layout.stride() << generous <= LARGEST {
+            bits = generous;
+        } else if layout.stride() << bits > LARGEST && self.taken > 0 {
+            self.spill(layout)?;
+            return self.reserve(layout, more);
         }
-        self.arrange(layout, bits, self.local)
+        self.grow(layout, bits)
     }
 
-    /// Hashes all bits of the keys where too many looks were in vain.
-    pub(super) fn adapt(&mut self, layout: EntryLayout<'_>, rows: u64, collisions: u64) -> Result<()> {
-        if self.local == 0 || collisions < rows * TOO_MANY + ENOUGH {
-            return Ok(());
-        }
-        self.arrange(layout, self.bits, 0)
-    }
-
-    /// Moves all entries to a table of another size.
-    pub(super) fn arrange(&mut self, layout: EntryLayout<'_>, bits: u32, local: u64) -> Result<()> {
-        let mut larger = Self::with(layout, bits, self.above, local)?;
-        let stride = layout.stride();
+    /// Moves all entries to a larger table. In the order of their hashes, they are read and written in order.
+    fn grow(&mut self, layout: EntryLayout<'_>, bits: u32) -> Result<()> {
+        let memory = Memory::zeros(layout.stride() << bits)?;
+        let (stride, mask) = (layout.stride(), (1u64 << bits) - 1);
         // SAFETY: the places are of these tables, and the larger one has room for all entries.
         unsafe {
-            // From behind the first free place on, an entry never passes one that belongs before it.
-            let free = (0..=self.mask()).find(|at| !is_taken(self.at(stride, *at))).unwrap_or(0);
-            for step in 1..=self.mask() {
-                let entry = self.at(stride, (free + step) & self.mask());
+            for place in 0..=self.mask() {
+                let entry = self.at(stride, place);
                 if is_taken(entry) {
-                    let home = hash(layout.keys, larger.local, entry).home(bits, self.above);
-                    let mut at = home;
-                    while is_taken(larger.at(stride, at)) {
-                        at = (at + 1) & larger.mask();
+                    let mut at = hash(layout.keys, entry) >> (64 - bits);
+                    while is_taken(memory.address().add(at as usize * stride)) {
+                        at = (at + 1) & mask;
                     }
-                    copy_words(entry, larger.at(stride, at), stride);
+                    copy_words(entry, memory.address().add(at as usize * stride), stride);
                 }
             }
         }
-        larger.taken = self.taken;
-        *self = larger;
+        (self.memory, self.bits) = (memory, bits);
+        Ok(())
+    }
+
+    /// Moves all entries to a run.
+    pub(super) fn spill(&mut self, layout: EntryLayout<'_>) -> Result<()> {
+        if self.taken == 0 {
+            return Ok(());
+        }
+        let stride = layout.stride();
+        // One more: what is not taken is copied too, and then written over.
+        let memory = Memory::zeros((self.taken as usize + 1) * stride)?;
+        let mut begins = Vec::with_capacity((1 << PART_BITS) + 1);
+        let width = 1u64 << (self.bits - PART_BITS);
+        let mut to = memory.address();
+        // SAFETY: the places are of the table, and the run has room for all that are taken.
+        unsafe {
+            for part in 0..1u64 << PART_BITS {
+                begins.push((to.offset_from(memory.address()) as usize / stride) as u32);
+                let end = (part + 1) * width;
+                let mine = |entry: *const u8| hash(layout.keys, entry) >> (64 - PART_BITS) == part;
+                // Its first places may hold entries of the range before it, up to the first that is free.
+                let mut place = part * width;
+                while place < end && is_taken(self.at(stride, place)) {
+                    let entry = self.at(stride, place);
+                    copy_words(entry, to, stride);
+                    to = to.add(if mine(entry) { stride } else { 0 });
+                    place += 1;
+                }
+                while place < end {
+                    let entry = self.at(stride, place);
+                    copy_words(entry, to, stride);
+                    to = to.add(if is_taken(entry) { stride } else { 0 });
+                    place += 1;
+                }
+                // Its own may go on behind its last place, up to the next that is free.
+                for beyond in end..end + self.mask() - width {
+                    let entry = self.at(stride, beyond & self.mask());
+                    if !is_taken(entry) {
+                        break;
+                    }
+                    if mine(entry) {
+                        copy_words(entry, to, stride);
+                        to = to.add(stride);
+                    }
+                }
+            }
+            begins.push((to.offset_from(memory.address()) as usize / stride) as u32);
+        }
+        self.runs.push(Spilled { memory, begins });
+        // SAFETY: the table's own bytes.
+        unsafe { std::ptr::write_bytes(self.memory.address(), 0, self.memory.bytes()) };
+        self.taken = 0;
         Ok(())
     }
 
@@ -145,64 +190,59 @@ impl HashTable {
         // SAFETY: as this function's own.
         unsafe { self.memory.address().add(place as usize * stride) }
     }
+}
 
-    /// The entry with the keys at `words`, and whether it was there; where not, its keys are written and its state is
-    /// still zeros.
+/// Folds entries into a place of their own, each key once: a table of numbers, small enough for a cache.
+#[derive(Debug)]
+pub(super) struct Folded {
+    /// The upper half of a slot tells keys apart, the lower is an entry's number and 1.
+    slots: Vec<u64>,
+    bits: u32,
+    /// Bits of the hash that all keys share.
+    above: u32,
+    entries: *mut u8,
+    pub(super) count: usize,
+}
+
+impl Folded {
+    /// # Safety
+    ///
+    /// At `entries` there is room for `most` entries, which is the caller's own.
+    pub(super) unsafe fn new(entries: *mut u8, most: usize, above: u32) -> Self {
+        let bits = (usize::BITS - (most * 2).leading_zeros()).max(6);
+        Self { slots: vec![0; 1 << bits], bits, above, entries, count: 0 }
+    }
+
+    /// Folds so many entries.
     ///
     /// # Safety
     ///
-    /// There is room for one more key; packed keys lie at `words`.
-    pub(super) unsafe fn find(&mut self, layout: EntryLayout<'_>, words: *const u8, hash: Hash) -> (*mut u8, bool) {
-        let stride = layout.stride();
-        let mut at = hash.home(self.bits, self.above);
-        loop {
-            // SAFETY: the place is of the table, and its keys lie at its beginning.
+    /// Entries of the layout lie there; no more come than there is room for.
+    pub(super) unsafe fn fold(&mut self, layout: EntryLayout<'_>, from: *const u8, count: usize) -> Result<()> {
+        let (stride, words) = (layout.stride(), layout.keys.words * 8);
+        let mask = self.slots.len() - 1;
+        for at in 0..count {
+            // SAFETY: as this function's own; a slot's number is of an entry that was copied.
             unsafe {
-                let entry = self.at(stride, at);
-                if same_words(entry, words, layout.keys.words) {
-                    return (entry, true);
+                let entry = from.add(at * stride);
+                let hash = hash(layout.keys, entry);
+                let tag = hash << 32;
+                let mut slot = ((hash << self.above) >> (64 - self.bits)) as usize;
+                loop {
+                    let found = self.slots[slot];
+                    if found == 0 {
+                        copy_words(entry, self.entries.add(self.count * stride), stride);
+                        self.count += 1;
+                        self.slots[slot] = tag | self.count as u64;
+                        break;
+                    }
+                    let other = self.entries.add(((found as u32) as usize - 1) * stride);
+                    if found >> 32 == tag >> 32 && same_words(entry, other, layout.keys.words) {
+                        merge(layout.state, other.add(words), entry.add(words)).map_err(Error::Fault)?;
+                        break;
+                    }
+                    slot = (slot + 1) & mask;
                 }
-                if !is_taken(entry) {
-                    copy_words(words, entry, layout.keys.words * 8);
-                    self.taken += 1;
-                    return (entry, false);
-                }
-            }
-            at = (at + 1) & self.mask();
-        }
-    }
-
-    /// Hands every entry of a range of hashes to `each`: the range is number `part` of `1 << parts_bits`.
-    pub(super) fn visit(
-        &self,
-        layout: EntryLayout<'_>,
-        part: u64,
-        part_bits: u32,
-        mut each: impl FnMut(*const u8, Hash) -> Result<()>,
-    ) -> Result<()> {
-        let stride = layout.stride();
-        let width = 1u64 << (self.bits - part_bits);
-        let begin = part * width;
-        // Entries of the range before it may lie in its first places, and its own behind its last.
-        let mut in_range = true;
-        for step in 0..=self.mask() {
-            if step == width {
-                in_range = false;
-            }
-            let place = (begin + step) & self.mask();
-            // SAFETY: the place is of the table.
-            let entry = unsafe { self.at(stride, place) };
-            // SAFETY: an entry's keys lie at its beginning.
-            if !unsafe { is_taken(entry) } {
-                if in_range {
-                    continue;
-                }
-                break;
-            }
-            // SAFETY: as above.
-            let hash = unsafe { hash(layout.keys, self.local, entry) };
-            if hash.home(self.bits, self.above) / width == part {
-                each(entry, hash)?;
             }
         }
         Ok(())
@@ -213,7 +253,7 @@ impl HashTable {
 ///
 /// An entry lies there.
 #[inline(always)]
-pub(super) unsafe fn is_taken(entry: *const u8) -> bool {
+unsafe fn is_taken(entry: *const u8) -> bool {
     // SAFETY: an entry begins with a word of keys.
     unsafe { entry.cast::<u64>().read() != 0 }
 }
@@ -224,7 +264,7 @@ pub(super) unsafe fn is_taken(entry: *const u8) -> bool {
 #[inline(always)]
 unsafe fn same_words(a: *const u8, b: *const u8, words: usize) -> bool {
     // SAFETY: as this function's own.
-    (0..words).all(|at| unsafe { a.cast::<u64>().add(at).read_unaligned() == b.cast::<u64>().add(at).read_unaligned() })
+    (0..words).all(|at| unsafe { a.cast::<u64>().add(at).read() == b.cast::<u64>().add(at).read() })
 }
 
 /// # Safety
@@ -234,7 +274,7 @@ unsafe fn same_words(a: *const u8, b: *const u8, words: usize) -> bool {
 unsafe fn copy_words(from: *const u8, to: *mut u8, bytes: usize) {
     for at in 0..bytes / 8 {
         // SAFETY: as this function's own.
-        unsafe { to.cast::<u64>().add(at).write(from.cast::<u64>().add(at).read_unaligned()) };
+        unsafe { to.cast::<u64>().add(at).write(from.cast::<u64>().add(at).read()) };
     }
 }
 
@@ -244,25 +284,12 @@ unsafe fn copy_words(from: *const u8, to: *mut u8, bytes: usize) {
 ///
 /// Packed keys lie at `words`.
 #[inline(always)]
-pub(super) unsafe fn hash(keys: &KeyLayout, local: u64, words: *const u8) -> Hash {
+unsafe fn hash(keys: &KeyLayout, words: *const u8) -> u64 {
     let mut mixed = 0u64;
     for at in 0..keys.words {
         // SAFETY: as this function's own.
-        let mut word = unsafe { words.cast::<u64>().add(at).read_unaligned() };
-        for (place, shift) in &keys.local {
-            if *place == at {
-                word &= !(local << shift);
-            }
-        }
-        mixed = (mixed ^ word).wrapping_mul(MIX[0]);
+        mixed = (mixed ^ unsafe { words.cast::<u64>().add(at).read() }).wrapping_mul(MIX[0]);
         mixed ^= mixed >> 32;
     }
-    let (mut low, mut low_mask) = (0u64, 0u64);
-    for (place, shift) in &keys.local {
-        // SAFETY: as this function's own.
-        let word = unsafe { words.cast::<u64>().add(*place).read_unaligned() };
-        low = low << 3 | (word >> shift & local);
-        low_mask = low_mask << 3 | local;
-    }
-    Hash { mixed: mixed.wrapping_mul(MIX[1]), low, low_mask }
+    mixed.wrapping_mul(MIX[1])
 }

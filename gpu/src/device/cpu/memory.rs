@@ -2,6 +2,9 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
+use std::sync::Arc;
+
+use arrow::buffer::Buffer;
 
 use crate::error::{Error, Result};
 
@@ -42,6 +45,19 @@ impl Memory {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What lies there, when all writing is done.
+    pub(super) fn read(&self) -> &[u8] {
+        // SAFETY: it is that long, and was zeros at least.
+        unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.bytes) }
+    }
+
+    /// The same bytes as Arrow holds them.
+    pub(super) fn into_buffer(self) -> Buffer {
+        let (address, bytes) = (self.address, self.bytes);
+        // SAFETY: the bytes live as long as this value, which the buffer holds.
+        unsafe { Buffer::from_custom_allocation(address, bytes, Arc::new(self)) }
     }
 }
 

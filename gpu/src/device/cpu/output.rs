@@ -1,8 +1,8 @@
 //! Columns while they are being written: a byte for each `bool` and each validity, packed at the end.
 
-use arrow::buffer::Buffer;
-
+use super::memory::Memory;
 use crate::column::Column;
+use crate::error::Result;
 use crate::program::{Type, ValueType, values::padded};
 
 /// A column with a place for every row. Threads write disjoint rows through [`Writer`].
@@ -10,8 +10,8 @@ use crate::program::{Type, ValueType, values::padded};
 pub(super) struct Written {
     ty: ValueType,
     rows: usize,
-    values: Vec<u8>,
-    validity: Option<Vec<u8>>,
+    values: Memory,
+    validity: Option<Memory>,
 }
 
 /// Where a column is written.
@@ -64,22 +64,20 @@ impl Writer {
 }
 
 impl Written {
-    pub(super) fn new(ty: ValueType, rows: usize) -> Self {
-        // Room for the padding that follows, so that it costs no copy.
-        let mut values = Vec::with_capacity(rows * ty.ty.bytes() + 128);
-        values.resize(rows * ty.ty.bytes(), 0);
-        Self { ty, rows, values, validity: ty.nullable.then(|| vec![0; rows]) }
+    pub(super) fn new(ty: ValueType, rows: usize) -> Result<Self> {
+        let validity = if ty.nullable { Some(Memory::zeros(rows)?) } else { None };
+        Ok(Self { ty, rows, values: Memory::zeros(rows * ty.ty.bytes())?, validity })
     }
 
     pub(super) fn writer(&mut self) -> Writer {
-        let validity = self.validity.as_mut().map_or(std::ptr::null_mut(), |validity| validity.as_mut_ptr());
-        Writer { values: self.values.as_mut_ptr(), validity, bytes: self.ty.ty.bytes() }
+        let validity = self.validity.as_ref().map_or(std::ptr::null_mut(), Memory::address);
+        Writer { values: self.values.address(), validity, bytes: self.ty.ty.bytes() }
     }
 
     /// The column, its bits packed.
     pub(super) fn finish(self) -> Column {
-        let values = if self.ty.ty == Type::Bool { padded(pack(&self.values)) } else { Buffer::from_vec(self.values) };
-        let validity = self.validity.map(|bytes| padded(pack(&bytes)));
+        let values = if self.ty.ty == Type::Bool { padded(pack(self.values.read())) } else { self.values.into_buffer() };
+        let validity = self.validity.map(|bytes| padded(pack(bytes.read())));
         Column::new(self.ty, self.rows, values, validity)
     }
 }

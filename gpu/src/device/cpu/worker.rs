@@ -64,7 +64,7 @@ pub(super) enum State {
     Bitmap,
     /// One state, or one for each combination of keys.
     States { memory: Memory, split: Option<Lists> },
-    Hash { table: HashTable, words: Vec<u64>, homes: Vec<u64>, rows: u64 },
+    Hash { table: HashTable, words: Vec<u64>, homes: Vec<u64> },
     TopK(TopRows),
 }
 
@@ -129,7 +129,6 @@ impl Worker {
                 table: HashTable::new(EntryLayout { keys, state })?,
                 words: vec![0; most * keys.words],
                 homes: vec![0; most],
-                rows: 0,
             },
             SinkCode::TopK { limit, .. } => State::TopK(TopRows::new(*limit)?),
         };
@@ -144,8 +143,6 @@ impl Worker {
             taken: 0,
             mask: 0,
             shift: 0,
-            local: 0,
-            collisions: 0,
             words: std::ptr::null_mut(),
             homes: std::ptr::null_mut(),
             threshold: u64::MAX,
@@ -154,7 +151,7 @@ impl Worker {
         Ok(Self { context, views, list: vec![0; most + SLACK], state })
     }
 
-    /// Folds a morsel into the state. `bitmap` has the words of the chunk's rows, for a sink that marks them.
+    /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
     pub(super) fn run(&mut self, shared: &Shared<'_>, chunk: &Chunk, morsel: Morsel, bitmap: *mut u64) -> Result<()> {
         // The parameters may have moved with the run since the worker was made.
         self.context.parameters = shared.parameters.as_ptr().cast();
@@ -166,7 +163,7 @@ impl Worker {
             let rows = BLOCK.min(end - begin);
             self.look_at(chunk, begin);
             // SAFETY: the morsel is of the chunk, so the block is.
-            unsafe { self.block(shared, rows, bitmap.wrapping_add(begin / 64))? };
+            unsafe { self.block(shared, rows, bitmap.wrapping_add((begin - morsel.begin) / 64))? };
             begin += rows;
         }
         if let State::Materialize { segments, rows, .. } = &mut self.state
@@ -335,18 +332,12 @@ impl Worker {
             }
             SinkCode::Hash { homes, fold, keys, state } => {
                 let layout = EntryLayout { keys, state };
-                if let State::Hash { table, words, homes, rows } = &mut self.state {
-                    table.adapt(layout, *rows, self.context.collisions)?;
-                    if *rows >= 1 << 20 || table.local == 0 {
-                        (*rows, self.context.collisions) = (0, 0);
-                    }
-                    *rows += count as u64;
+                if let State::Hash { table, words, homes } = &mut self.state {
                     table.reserve(layout, count as u64)?;
                     self.context.entries = table.entries();
                     self.context.taken = table.taken;
                     self.context.mask = table.mask();
                     self.context.shift = u64::from(64 - table.bits);
-                    self.context.local = table.local;
                     self.context.words = words.as_mut_ptr();
                     self.context.homes = homes.as_mut_ptr();
                 }
