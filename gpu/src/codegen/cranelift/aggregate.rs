@@ -156,7 +156,7 @@ impl Loop<'_, '_> {
                 self.write_back(slot, at, place, after);
             }
             (SlotOp::Sum64, Some((value, ty))) => {
-                let value = self.to_word(ty, value);
+                let value = self.word_of(ty, value);
                 let value = self.or_zero(value, types::I64, passes);
                 let before = self.read(slot, at, place, types::I64);
                 let after = self.b.ins().iadd(before, value);
@@ -198,7 +198,7 @@ impl Loop<'_, '_> {
                 let address = match place {
                     Place::Registers(address, _) | Place::Memory(address) => *address,
                 };
-                let word = self.to_word(ty, value);
+                let word = self.word_of(ty, value);
                 let number = self.b.ins().iadd_imm_s(word, domain.low.wrapping_neg());
                 // Never beyond the bits, whatever the host has claimed.
                 let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, number, i64::from(domain.size));
