@@ -95,7 +95,8 @@ fn chain(block: &[Statement], steps: &mut Vec<Step>) -> bool {
     }
 }
 
-fn emits(block: &[Statement]) -> usize {
+/// How often at most a row is given to the sink.
+pub(super) fn emits(block: &[Statement]) -> usize {
     let each = block.iter().map(|statement| match statement {
         Statement::If { then, .. } => emits(then),
         Statement::Stage => 0,
