@@ -86,7 +86,7 @@ fn many_groups_are_folded_together() {
         let key_of = |at: usize| if clustered { at as u64 * groups / ROWS as u64 } else { mixed(at) % groups };
         let keys: Vec<i64> = (0..ROWS).map(|at| key_of(at) as i64 * 1_000_003 - 77).collect();
         let seconds: Vec<u8> = (0..ROWS).map(|at| (key_of(at) % 3) as u8).collect();
-        let present: Vec<bool> = (0..ROWS).map(|at| key_of(at) % 11 != 0).collect();
+        let present: Vec<bool> = (0..ROWS).map(|at| !key_of(at).is_multiple_of(11)).collect();
         let amounts: Vec<i32> = (0..ROWS).map(|at| mixed(at) as i32).collect();
         let mut expected: HashMap<(Option<i64>, u8), (i64, i64, i32)> = HashMap::new();
         for at in 0..ROWS {
@@ -121,7 +121,7 @@ fn many_groups_are_folded_together() {
 fn dense_groups_do_not_depend_on_their_number() {
     for (groups, low, high) in [(3u32, 0, 9), (32, 0, 4), (33, 0, 9), (4, 9, 9), (5000, 3, 8)] {
         let keys: Vec<u16> = (0..ROWS).map(|at| (mixed(at) % u64::from(groups)) as u16 + 400).collect();
-        let present: Vec<bool> = (0..ROWS).map(|at| mixed(at + 5) % 7 > 0).collect();
+        let present: Vec<bool> = (0..ROWS).map(|at| !mixed(at + 5).is_multiple_of(7)).collect();
         let tests: Vec<u8> = (0..ROWS).map(|at| (mixed(at + 9) % 10) as u8).collect();
         let amounts: Vec<i64> = (0..ROWS).map(|at| mixed(at) as i64 >> 20).collect();
         let mut expected: BTreeMap<Option<u16>, (i64, i64)> = BTreeMap::new();
