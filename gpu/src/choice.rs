@@ -35,7 +35,9 @@ impl DeviceChoice {
                 }
                 let named = devices.iter().filter(|device| numbers.is_empty() || numbers.contains(&device.ordinal()));
                 match named.filter_map(|device| device.unused_because()).next() {
-                    Some(why) => Err(Error::Absent(format!("device {self}: the GPU was found, but {why}; {}", found.nvrtc.install))),
+                    Some(why) => {
+                        Err(Error::Absent(format!("device {self}: the GPU was found, but {why}; {}", found.nvrtc.install)))
+                    }
                     None => Ok(()),
                 }
             }

@@ -146,7 +146,12 @@ fn columns_of(provider: &Arc<dyn TableProvider>) -> Vec<Column> {
 }
 
 /// Opens files of one kind as a table. With columns given, their PostgreSQL types are declared.
-async fn open(state: &SessionState, name: &str, files: &[PathBuf], declared: Option<&[Column]>) -> Result<Arc<dyn TableProvider>> {
+async fn open(
+    state: &SessionState,
+    name: &str,
+    files: &[PathBuf],
+    declared: Option<&[Column]>,
+) -> Result<Arc<dyn TableProvider>> {
     let first = files.first().ok_or_else(|| Error::internal("a table without files"))?;
     let (format, ending) = format_of(first).ok_or_else(|| Error::internal("a file of no known kind"))?;
     let failed = |e: datafusion::error::DataFusionError| {

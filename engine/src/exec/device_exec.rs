@@ -174,11 +174,7 @@ impl Drop for StopOnDrop {
 }
 
 /// Runs the chain on the first device that does it, else in DataFusion.
-async fn climb(
-    node: Arc<DeviceExec>,
-    context: Arc<TaskContext>,
-    metrics: BaselineMetrics,
-) -> Result<SendableRecordBatchStream> {
+async fn climb(node: Arc<DeviceExec>, context: Arc<TaskContext>, metrics: BaselineMetrics) -> Result<SendableRecordBatchStream> {
     let mut failures: Vec<(String, String)> = Vec::new();
     for device in node.devices.rungs(&node.session.device) {
         let name = device.name();

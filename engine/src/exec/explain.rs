@@ -8,9 +8,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::device_exec::DeviceExec;
 use super::devices::Devices;
 use super::report::{Report, StageReport};
+use crate::offload::Refusal;
 use crate::offload::lower::{Knowledge, lower};
 use crate::offload::plan::Chain;
-use crate::offload::Refusal;
 
 /// Every DeviceExec of a plan, in the order in which it is printed.
 fn device_nodes(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {

@@ -21,11 +21,11 @@ use warpwise_gpu::{Error, Result};
 
 use super::table_scan::{ScannedTable, TableRows};
 use crate::catalog::relation::fresh;
+use crate::offload::Refusal;
 use crate::offload::lower::of_type;
 use crate::offload::plan::Chain;
 use crate::offload::value::{InputColumn, Kind};
 use crate::offload::words::Words;
-use crate::offload::Refusal;
 
 /// Rows that are decoded at once.
 const BATCH: usize = 1 << 18;
@@ -134,7 +134,9 @@ impl Inputs {
 
     /// Refuses a chain over a table that cannot be read this way.
     pub fn check(&self, chain: &Chain) -> Result<(), Refusal> {
-        self.segments(&chain.table).map(drop).map_err(|error| Refusal::new(format!("scan of {}", chain.table.name), error.to_string()))
+        self.segments(&chain.table)
+            .map(drop)
+            .map_err(|error| Refusal::new(format!("scan of {}", chain.table.name), error.to_string()))
     }
 
     /// How many rows a chain's table has now.

@@ -77,13 +77,7 @@ pub fn run(
 
 /// The first stage's program, and the chunks that it reads. Which columns it reads shows only when it is lowered, and how it
 /// is lowered depends on how they are stored: so it is lowered with what is known, then again with what was loaded.
-fn first(
-    chain: &Chain,
-    devices: &Devices,
-    segments: &Segments,
-    rows: u64,
-    report: &mut Report,
-) -> Result<(Lowered, Vec<Chunk>)> {
+fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, report: &mut Report) -> Result<(Lowered, Vec<Chunk>)> {
     let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
     let (mut inputs, _) = devices.inputs.expected(chain);
     let mut resident: HashMap<usize, ResidentColumn> = HashMap::new();

@@ -56,7 +56,12 @@ pub fn aggregate(aggregate: &AggregateExec, mut chain: Chain) -> Result<Chain, R
         }
         (AggregateMode::Single | AggregateMode::SinglePartitioned, _) => (aggregate, false),
         (AggregateMode::Partial, _) => (aggregate, true),
-        (mode, _) => return Err(Refusal::new(format!("aggregate {}", described(aggregate)), format!("a lone step {mode:?} runs in DataFusion"))),
+        (mode, _) => {
+            return Err(Refusal::new(
+                format!("aggregate {}", described(aggregate)),
+                format!("a lone step {mode:?} runs in DataFusion"),
+            ));
+        }
     };
     let what = || format!("aggregate {}", described(of));
     if of.group_expr().has_grouping_set() {
@@ -201,9 +206,9 @@ impl Lowering<'_> {
                 Ok(Made::Column { at, kind })
             }
             "sum" => {
-                let op = self.sum(&value, &data_type, sinking).ok_or_else(|| {
-                    refused(format!("sum of {} as {data_type} has no device form", value.kind.name()))
-                })?;
+                let op = self
+                    .sum(&value, &data_type, sinking)
+                    .ok_or_else(|| refused(format!("sum of {} as {data_type} has no device form", value.kind.name())))?;
                 let input = match (op, &value.kind) {
                     (AggregateOp::Sum { ty, .. }, kind) if kind.is_exact() && self.b.ty(value.node).ty > ty => {
                         self.b.cast(value.node, ty, None)

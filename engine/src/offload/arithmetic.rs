@@ -3,10 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, IntervalMonthDayNano};
+use datafusion::common::ScalarValue;
 use datafusion::physical_expr::PhysicalExpr;
-use warpwise_gpu::program::{Arithmetic, Expr, ExprId, Fault, Table, Type};
+use warpwise_gpu::program::{Arithmetic, Expr, ExprId, Fault, Scalar, Table, Type};
 
+use super::expr::constant;
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
 use super::value::{Kind, Value, limit, ticks_of_day};
@@ -22,6 +24,16 @@ impl Lowering<'_> {
         whole: &Arc<dyn PhysicalExpr>,
         scope: &Rc<Scope>,
     ) -> Result<Value, Refusal> {
+        if let Some(ScalarValue::IntervalMonthDayNano(interval)) = constant(right)?
+            && matches!(op, Arithmetic::Add | Arithmetic::Subtract)
+        {
+            let sign = if op == Arithmetic::Add { 1 } else { -1 };
+            let value = self.expr(left, scope)?;
+            return match interval {
+                None => self.null_of(data_type, whole),
+                Some(interval) => self.moved(&value, interval, sign, data_type, whole),
+            };
+        }
         let (a, b) = (self.expr(left, scope)?, self.expr(right, scope)?);
         let (ty, fault) = limit(data_type);
         let node = match (&a.kind, &b.kind) {
@@ -55,6 +67,67 @@ impl Lowering<'_> {
         };
         let (kind, _) = Kind::of(data_type).ok_or_else(|| Refusal::new(whole, format!("type {data_type} has no device form")))?;
         Ok(Value { node, kind })
+    }
+
+    fn null_of(&mut self, data_type: &DataType, whole: &Arc<dyn PhysicalExpr>) -> Result<Value, Refusal> {
+        let (kind, ty) =
+            Kind::of(data_type).ok_or_else(|| Refusal::new(whole, format!("type {data_type} has no device form")))?;
+        Ok(Value { node: self.b.null(ty), kind })
+    }
+
+    /// A date or timestamp moved by an interval: months first, then days, then the rest, as PostgreSQL does it.
+    fn moved(
+        &mut self,
+        value: &Value,
+        interval: IntervalMonthDayNano,
+        sign: i64,
+        data_type: &DataType,
+        whole: &Arc<dyn PhysicalExpr>,
+    ) -> Result<Value, Refusal> {
+        let refused = || Refusal::new(whole, format!("an interval beside {} has no device form here", value.kind.name()));
+        let (kind, _) = Kind::of(data_type).ok_or_else(refused)?;
+        let day = 86_400_000_000_000;
+        let months = sign * i64::from(interval.months);
+        let whole_days = interval.nanoseconds % day == 0;
+        match (&value.kind, &kind) {
+            (Kind::Date, Kind::Date) if whole_days => {
+                let mut days = self.b.cast(value.node, Type::I32, None);
+                if months != 0 {
+                    let months = self.parameter_i32(months).ok_or_else(refused)?;
+                    days = self.b.push(Expr::AddMonths { a: days, months });
+                }
+                let more = sign * (i64::from(interval.days) + interval.nanoseconds / day);
+                let more = self.b.integer(more.into());
+                let node = self.b.integers(Arithmetic::Add, days, more, Type::I32, Fault::DateRange);
+                Ok(Value { node, kind })
+            }
+            (Kind::Timestamp { zoned: false, tick, .. }, Kind::Timestamp { zoned: false, .. }) => {
+                let of_day = ticks_of_day(*tick);
+                let tick = i128::from(day) / of_day;
+                if i128::from(interval.nanoseconds) % tick != 0 {
+                    return Err(refused());
+                }
+                let mut ticks = self.in_ticks(value).node;
+                if months != 0 {
+                    let days = self.days(value).ok_or_else(refused)?;
+                    let months = self.parameter_i32(months).ok_or_else(refused)?;
+                    let moved = self.b.push(Expr::AddMonths { a: days, months });
+                    let each = self.b.constant(Type::I64, of_day);
+                    let time = self.b.integers(Arithmetic::FloorRemainder, ticks, each, Type::I64, Fault::TimestampRange);
+                    let midnight = self.b.integers(Arithmetic::Multiply, moved, each, Type::I64, Fault::TimestampRange);
+                    ticks = self.b.integers(Arithmetic::Add, midnight, time, Type::I64, Fault::TimestampRange);
+                }
+                let more = i128::from(sign) * (i128::from(interval.days) * of_day + i128::from(interval.nanoseconds) / tick);
+                let more = self.b.integer(more);
+                let node = self.b.integers(Arithmetic::Add, ticks, more, Type::I64, Fault::TimestampRange);
+                Ok(Value { node, kind })
+            }
+            (_, _) => Err(refused()),
+        }
+    }
+
+    fn parameter_i32(&mut self, value: i64) -> Option<ExprId> {
+        i32::try_from(value).ok().map(|value| self.b.parameter_node(Type::I32, Scalar::Int(value.into())))
     }
 
     fn decimal_arithmetic(

@@ -86,8 +86,8 @@ impl Lowering<'_> {
         if digits == 0 {
             return Ok(node);
         }
-        let divisor = power_of_ten(digits)
-            .ok_or_else(|| Refusal::new(whole, "numeric with more than 38 digits has no device form"))?;
+        let divisor =
+            power_of_ten(digits).ok_or_else(|| Refusal::new(whole, "numeric with more than 38 digits has no device form"))?;
         let ty = if divisor <= i32::MAX.into() {
             Type::I32
         } else if divisor <= i64::MAX.into() {
@@ -100,17 +100,15 @@ impl Lowering<'_> {
     }
 
     fn to_decimal(&mut self, value: &Value, to: &DataType, whole: &Arc<dyn PhysicalExpr>) -> Result<Value, Refusal> {
-        let (DataType::Decimal32(precision, wanted) | DataType::Decimal64(precision, wanted) | DataType::Decimal128(precision, wanted)) =
-            *to
+        let (DataType::Decimal32(precision, wanted)
+        | DataType::Decimal64(precision, wanted)
+        | DataType::Decimal128(precision, wanted)) = *to
         else {
             return Err(Refusal::new(whole, format!("type {to} has no device form")));
         };
         let (own, wanted) = (scale(&value.kind), wanted.max(0) as u32);
-        let (node, scale) = if own > wanted {
-            (self.without_digits(value.node, own - wanted, whole)?, wanted)
-        } else {
-            (value.node, own)
-        };
+        let (node, scale) =
+            if own > wanted { (self.without_digits(value.node, own - wanted, whole)?, wanted) } else { (value.node, own) };
         // What is stored with fewer digits behind the point has fewer in all.
         let digits = u32::from(precision) + scale - wanted.min(u32::from(precision) + scale);
         let greatest = power_of_ten(digits).map_or(i128::MAX, |p| p - 1);

@@ -164,9 +164,9 @@ impl Lowering<'_> {
             let test = self.b.in_range(value.node, low, high);
             return Ok(if op == Comparison::NotEqual { self.b.not(test) } else { test });
         }
-        let other = self.literal(number).ok_or_else(|| {
-            Refusal::new(whole, format!("values of type {} have no device form", number.data_type()))
-        })?;
+        let other = self
+            .literal(number)
+            .ok_or_else(|| Refusal::new(whole, format!("values of type {} have no device form", number.data_type())))?;
         let (a, b) = self.unified(value, other, whole)?;
         let (a, b) = self.ordered(a, b);
         Ok(self.b.compare(op, a, b))
@@ -189,12 +189,7 @@ impl Lowering<'_> {
     }
 
     /// `a IN (…)`.
-    pub fn in_list(
-        &mut self,
-        list: &InListExpr,
-        whole: &Arc<dyn PhysicalExpr>,
-        scope: &Rc<Scope>,
-    ) -> Result<ExprId, Refusal> {
+    pub fn in_list(&mut self, list: &InListExpr, whole: &Arc<dyn PhysicalExpr>, scope: &Rc<Scope>) -> Result<ExprId, Refusal> {
         let mut known = Vec::new();
         let mut others = Vec::new();
         let mut null = false;

@@ -86,9 +86,9 @@ impl Lowering<'_> {
             return self.column(column.index(), scope);
         }
         if let Some(value) = constant(expr)? {
-            return self.literal(&value).ok_or_else(|| {
-                Refusal::new(expr, format!("values of type {} have no device form", value.data_type()))
-            });
+            return self
+                .literal(&value)
+                .ok_or_else(|| Refusal::new(expr, format!("values of type {} have no device form", value.data_type())));
         }
         if let Some(tabulated) = self.of_one_text(expr, scope)? {
             return Ok(tabulated);

@@ -86,7 +86,8 @@ impl Lowering<'_> {
         let values = cast(values, data_type).map_err(|e| failed(&e))?;
         let values = concat(&[&values, &nothing]).map_err(|e| failed(&e))?;
         let field = Field::new("value", data_type.clone(), true).with_metadata(scope.schema.field(index).metadata().clone());
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::clone(&values)]).map_err(|e| failed(&e))?;
+        let batch =
+            RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::clone(&values)]).map_err(|e| failed(&e))?;
         let alone = Arc::clone(expr).transform(|e| {
             if e.downcast_ref::<Column>().is_some() {
                 return Ok(Transformed::yes(Arc::new(Column::new("value", 0)) as Arc<dyn PhysicalExpr>));

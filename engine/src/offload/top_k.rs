@@ -15,7 +15,10 @@ const MOST: usize = 1 << 16;
 /// The chain with this sort behind it.
 pub fn top_k(sort: &SortExec, mut chain: Chain) -> Result<Chain, Refusal> {
     let Some(limit) = sort.fetch().filter(|limit| *limit <= MOST) else {
-        return Err(Refusal::new(format!("sort by {}", sort.expr()), format!("a sort that keeps more than {MOST} rows runs in DataFusion")));
+        return Err(Refusal::new(
+            format!("sort by {}", sort.expr()),
+            format!("a sort that keeps more than {MOST} rows runs in DataFusion"),
+        ));
     };
     chain.open().end = End::TopK { order: sort.expr().iter().cloned().collect(), limit };
     chain.note("TopK", format!("{} limit {limit}", sort.expr()));

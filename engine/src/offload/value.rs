@@ -61,9 +61,7 @@ impl Kind {
             DataType::Float32 => (Self::Float, Type::F32),
             DataType::Float64 => (Self::Float, Type::F64),
             DataType::Date32 => (Self::Date, Type::I32),
-            DataType::Timestamp(tick, zone) => {
-                (Self::Timestamp { unit: 1, tick: *tick, zoned: zone.is_some() }, Type::I64)
-            }
+            DataType::Timestamp(tick, zone) => (Self::Timestamp { unit: 1, tick: *tick, zoned: zone.is_some() }, Type::I64),
             DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) if *s >= 0 => {
                 let ty = match p {
                     ..=9 => Type::I32,

@@ -112,6 +112,7 @@ impl crate::session::Session {
         }
         let mut planning = self.planning();
         let told = planning.note_refusals();
+        let devices = Arc::clone(&self.engine.shared.devices);
         let analyze = request.analyze;
         let request = *request;
         let work = async move {
@@ -120,7 +121,8 @@ impl crate::session::Session {
             let planned = began.elapsed();
             let mut text: Vec<String> = Vec::new();
             let session = planning.state.config_options().extensions.get::<Session>().cloned().unwrap_or_default();
-            let left = explain::refusals(&session.device.to_string(), &told.lock());
+            let device = devices.rungs(&session.device).first().map_or_else(|| "off".to_owned(), |device| device.name());
+            let left = explain::refusals(&device, &told.lock());
             if !analyze {
                 let shown = displayable(ready.physical.as_ref()).indent(request.verbose).to_string();
                 text.extend(explain::with_operators(&ready.physical, shown.lines().map(str::to_owned)));

@@ -272,10 +272,7 @@ impl Builder {
     /// An arithmetic type that holds an integer node.
     pub fn arithmetic_type(&self, id: ExprId) -> Type {
         let bounds = self.bounds(id).unwrap_or((i128::MIN, i128::MAX));
-        [Type::I32, Type::I64]
-            .into_iter()
-            .find(|ty| of_type(*ty).is_some_and(|all| within(bounds, all)))
-            .unwrap_or(Type::I128)
+        [Type::I32, Type::I64].into_iter().find(|ty| of_type(*ty).is_some_and(|all| within(bounds, all))).unwrap_or(Type::I128)
     }
 
     /// Both integer nodes as one arithmetic type that holds either.
