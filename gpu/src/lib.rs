@@ -26,7 +26,7 @@ pub mod types;
 pub use choice::DeviceChoice;
 pub use device::{
     Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory, Nvrtc,
-    Run, Traffic, gibibytes, nvidia,
+    Run, Traffic, Watched, gibibytes, nvidia,
 };
 pub use error::{Error, Result};
 pub use interpret::Interpreter;

@@ -102,7 +102,7 @@ impl Driver for Host {
         if let Some(found) = self.state.modules.lock().get(source) {
             return Ok(Arc::new(Built { time: Duration::ZERO, ..Built::clone(found) }));
         }
-        let (path, time) = build::library(source)?;
+        let (path, time) = build::library(source, build::Threads::Fibres)?;
         let built = Built { library: open(path)?, time };
         self.state.modules.lock().insert(source.to_owned(), Arc::new(built.clone()));
         Ok(Arc::new(built))
