@@ -25,7 +25,7 @@ pub mod types;
 
 pub use choice::DeviceChoice;
 pub use device::{
-    Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory, Nvrtc,
+    Asked, Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory, Nvrtc,
     Run, Traffic, Watched, gibibytes, nvidia,
 };
 pub use error::{Error, Result};

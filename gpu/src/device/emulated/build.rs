@@ -13,16 +13,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 
 /// As strict about floats as NVRTC is told to be: nothing fused, nothing reassociated.
-const FLAGS: [&str; 8] = [
-    "-std=c++17",
-    "-O1",
-    "-w",
-    "-fPIC",
-    "-ffp-contract=off",
-    "-fno-strict-aliasing",
-    "-fwrapv",
-    "-fno-stack-protector",
-];
+const FLAGS: [&str; 8] =
+    ["-std=c++17", "-O1", "-w", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fwrapv", "-fno-stack-protector"];
 /// Of a library.
 const LIBRARY: [&str; 4] = ["-shared", "-fno-exceptions", "-fcf-protection=none", "-fno-gnu-unique"];
 /// What ThreadSanitizer watches, with lines for its reports.

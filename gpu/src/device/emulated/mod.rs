@@ -11,8 +11,8 @@ mod watched;
 
 use std::sync::Arc;
 
-pub use driver::Faults;
 use driver::Host;
+pub use driver::{Asked, Faults};
 pub use watched::Watched;
 
 use super::cuda::execution::compile;
@@ -42,6 +42,16 @@ impl Emulated {
     /// A device that fails where `faults` say, and keeps at most `columns` bytes of columns.
     pub fn new(faults: Faults, columns: usize) -> Self {
         Self { host: Arc::new(Host::new(faults)), columns: Arc::new(Columns::new(columns)) }
+    }
+
+    /// From now on fails as told, counted anew.
+    pub fn fail(&self, faults: Faults) {
+        self.host.fail(faults);
+    }
+
+    /// What was asked of the driver since it was told how to fail.
+    pub fn asked(&self) -> Asked {
+        self.host.asked()
     }
 
     /// Allocations that were not given back. Kept columns are given back first.
