@@ -147,7 +147,7 @@ fn watched(edit: fn(&str) -> String) -> Option<Watched> {
         Ok(device) => Some(device),
         Err(error @ Error::Absent(_)) => {
             assert!(std::env::var_os("WARPWISE_REQUIRE_TSAN").is_none_or(|value| value != "1"), "{error}");
-            println!("not run: {}", error.to_string().lines().next().unwrap_or_default());
+            println!("not run: {error}");
             None
         }
         Err(error) => panic!("{error}"),

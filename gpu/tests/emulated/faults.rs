@@ -7,7 +7,7 @@ use warpwise_gpu::testing::compare;
 use warpwise_gpu::{Asked, Cancel, Device, Emulated, Error, Faults, Run};
 
 use crate::programs;
-use crate::run::{Q1, Q6, by_key, chunk, integers, lines, mix};
+use crate::run::{Q1, Q6, by_key, chunk, greatest, integers, lines, mix};
 
 /// A program with its input, and what comes of it.
 struct Case {
@@ -40,14 +40,23 @@ impl Case {
     }
 }
 
-fn cases() -> [Case; 3] {
+fn cases() -> [Case; 5] {
     let (_, parts) = lines(&[900, 0, 700]);
     let of = |columns: &[_]| parts.iter().map(|rows| chunk(rows, columns)).collect::<Vec<_>>();
     let keyed = |from: u64| {
         let column = |most: u64| integers(Type::U32, (from..from + 800).map(|at| i128::from(mix(at) % most)));
         Chunk { rows: 800, columns: [1500, 999].map(column).to_vec() }
     };
+    let mut marks = programs::q6();
+    marks.sink = Sink::Bitmap;
     [
+        Case::new("bitmap", marks, &[700, 1064, 5, 7, 0, 23], of(&Q6)),
+        Case::new(
+            "top_k",
+            greatest(),
+            &[],
+            [0, 800].map(keyed).map(|chunk| Chunk { columns: chunk.columns[..1].to_vec(), ..chunk }).to_vec(),
+        ),
         Case::new("single", programs::q6(), &[700, 1064, 5, 7, 0, 23], of(&Q6)),
         Case::new("dense", programs::q1(), &[0, 2400], of(&Q1)),
         Case::new("hash", by_key(Type::U32), &[], [0, 800, 1600].map(keyed).to_vec()),

@@ -214,7 +214,7 @@ fn a_hash_table_grows_between_launches() {
 }
 
 /// The ten greatest of a column.
-fn greatest() -> Pipeline {
+pub fn greatest() -> Pipeline {
     let mut b = Builder::new(&[ValueType::of(Type::U32)]);
     let v = b.column(0);
     b.0.body = vec![Statement::Emit];
