@@ -28,6 +28,7 @@ pub fn start(device: &Device, resources: &Resources) -> Result<Engine, Failure> 
         device: device.choice.clone(),
         settings: resources.settings.clone(),
         data_folder: paths::data_folder().unwrap_or_default(),
+        emulated: None,
     })?)
 }
 

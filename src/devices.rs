@@ -66,6 +66,7 @@ fn device_object(device: &dyn Device) -> Value {
     let kind = match device.kind() {
         Kind::Cpu => "cpu",
         Kind::Cuda => "cuda",
+        Kind::Emulated => "emulated",
     };
     let traffic = bandwidth.as_ref().ok().map(|bandwidth| match bandwidth.traffic {
         Traffic::Read => "read",

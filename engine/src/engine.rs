@@ -13,7 +13,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
-use warpwise_gpu::DeviceChoice;
+use warpwise_gpu::{Device, DeviceChoice};
 
 use crate::catalog::{Database, files};
 use crate::error::{Condition, Error, Result};
@@ -41,6 +41,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// Where a CUDA compiler that was installed for Warpwise alone would be, and where compiled code is kept.
     pub data_folder: PathBuf,
+    /// What `emulated` is; the default is a device that never fails. For tests of what happens when one does.
+    pub emulated: Option<Arc<dyn Device>>,
 }
 
 /// What all sessions share.
@@ -142,7 +144,7 @@ impl Engine {
             0 => limit as u64 / 3,
             kilobytes => kilobytes * 1024,
         };
-        let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns));
+        let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated));
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
             .with_runtime_env(runtime_env(limit)?)

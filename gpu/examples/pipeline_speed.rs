@@ -245,9 +245,8 @@ fn main() {
         _status => column(Type::U8, &data.status),
     };
 
-    let passes = |at: &usize| {
-        (731..=1095).contains(&data.date[*at]) && (5..=7).contains(&data.discount[*at]) && data.quantity[*at] <= 23
-    };
+    let passes =
+        |at: &usize| (731..=1095).contains(&data.date[*at]) && (5..=7).contains(&data.discount[*at]) && data.quantity[*at] <= 23;
     let revenue = |at: usize| i64::from(data.price[at]) * i64::from(data.discount[at]);
     let expected: i64 = (0..wanted).filter(passes).map(revenue).sum();
     let kernel = compile(&q6());
@@ -257,9 +256,7 @@ fn main() {
     let input = chunks((0..4).map(column_of).collect());
     measure("q6", &kernel, &input, &[731, 1095, 5, 7, 0, 23], |output| assert_eq!(total(output, 0), expected));
 
-    let charge = |at: usize| {
-        i64::from(data.price[at]) * (100 - i64::from(data.discount[at])) * (100 + i64::from(data.tax[at]))
-    };
+    let charge = |at: usize| i64::from(data.price[at]) * (100 - i64::from(data.discount[at])) * (100 + i64::from(data.tax[at]));
     let expected: i64 = (0..wanted).filter(|at| data.date[*at] <= 2436).map(charge).sum();
     let kernel = compile(&q1());
     if std::env::var_os("TEXT").is_some() {

@@ -31,6 +31,10 @@ pub fn operators<'a>(lines: impl Iterator<Item = &'a str>) -> Operators {
             root = false;
             continue;
         }
+        if name == "CooperativeExec" || name == "OutputRequirementExec" {
+            // They pass rows on.
+            continue;
+        }
         root = false;
         host_rows = host_rows.max(output_rows(line));
         host.insert(name);

@@ -63,6 +63,7 @@ impl ExtensionOptions for Session {
 
 /// The devices of a process, with what they keep from query to query.
 pub struct Devices {
+    emulated: OnceLock<Arc<dyn Device>>,
     found: OnceLock<Found>,
     data_folder: PathBuf,
     /// What `auto` means where nobody says.
@@ -81,7 +82,6 @@ pub struct Devices {
 struct Found {
     cpu: Arc<dyn Device>,
     cuda: Vec<(usize, Arc<dyn Device>)>,
-    emulated: OnceLock<Option<Arc<dyn Device>>>,
 }
 
 impl fmt::Debug for Devices {
@@ -95,8 +95,15 @@ const KERNELS: usize = 1024;
 
 impl Devices {
     /// The devices of this machine; they are looked for when the first is asked for. Columns may take `memory` bytes.
-    pub fn new(default: DeviceChoice, data_folder: PathBuf, threads: usize, memory: u64) -> Self {
+    pub fn new(
+        default: DeviceChoice,
+        data_folder: PathBuf,
+        threads: usize,
+        memory: u64,
+        emulated: Option<Arc<dyn Device>>,
+    ) -> Self {
         Self {
+            emulated: emulated.map_or_else(OnceLock::new, Into::into),
             found: OnceLock::new(),
             data_folder,
             default,
@@ -113,7 +120,7 @@ impl Devices {
             let discovery = Discovery::find(&self.data_folder);
             let cuda = discovery.cuda.into_iter().flatten().filter(|device| device.unused_because().is_none());
             let cuda = cuda.map(|device| (device.ordinal(), Arc::new(device) as Arc<dyn Device>)).collect();
-            Found { cpu: Arc::new(discovery.cpu), cuda, emulated: OnceLock::new() }
+            Found { cpu: Arc::new(discovery.cpu), cuda }
         })
     }
 
@@ -130,7 +137,7 @@ impl Devices {
             DeviceChoice::Cpu => Vec::new(),
             DeviceChoice::Auto => numbered(&[]),
             DeviceChoice::Cuda(numbers) => numbered(numbers),
-            DeviceChoice::Emulated => self.emulated().into_iter().collect(),
+            DeviceChoice::Emulated => vec![self.emulated()],
         };
         rungs.push(Arc::clone(&found().cpu));
         rungs
@@ -150,12 +157,8 @@ impl Devices {
         measured
     }
 
-    fn emulated(&self) -> Option<Arc<dyn Device>> {
-        self.found().emulated.get_or_init(emulated).clone()
+    /// The emulated device. Where the host has no C++ compiler it fails when it compiles, and the next rung runs.
+    fn emulated(&self) -> Arc<dyn Device> {
+        Arc::clone(self.emulated.get_or_init(|| Arc::new(warpwise_gpu::Emulated::default())))
     }
-}
-
-/// The emulated device, where the host has a C++ compiler.
-fn emulated() -> Option<Arc<dyn Device>> {
-    Some(Arc::new(warpwise_gpu::Emulated::default()))
 }

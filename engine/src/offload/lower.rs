@@ -124,6 +124,10 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         Refusal::new("the program", format!("it does not verify: {error}"))
     })?;
     let types = verify::output_types(&pipeline.sink, &types);
+    let made = match &stage.picked {
+        Some(picked) => picked.iter().map(|at| made[*at].clone()).collect(),
+        None => made,
+    };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
     Ok(Lowered { pipeline, values, reads, made, types })
 }

@@ -44,6 +44,8 @@ pub struct Stage {
     pub steps: Vec<Step>,
     /// Where rows end.
     pub end: End,
+    /// Which of the columns that the end leaves are wanted, in order; all of them where it is none.
+    pub picked: Option<Vec<usize>>,
     /// The columns that it leaves.
     pub output: SchemaRef,
 }
@@ -85,7 +87,7 @@ pub enum End {
 impl Stage {
     /// A stage that keeps what it reads.
     pub fn over(input: SchemaRef) -> Self {
-        Self { output: Arc::clone(&input), input, steps: Vec::new(), end: End::Keep }
+        Self { output: Arc::clone(&input), input, steps: Vec::new(), end: End::Keep, picked: None }
     }
 
     /// Whether more steps can follow.

@@ -25,7 +25,8 @@ impl Facts {
         let mut facts = Self { intervals: Vec::with_capacity(types.len()), faults: vec![], costs: vec![], types };
         for (at, expr) in pipeline.exprs.iter().enumerate() {
             let ty = facts.types[at].ty;
-            let interval = ty.range().map(|range| facts.interval_of(pipeline, expr, ty).map_or(range, |found| within(found, range)));
+            let interval =
+                ty.range().map(|range| facts.interval_of(pipeline, expr, ty).map_or(range, |found| within(found, range)));
             facts.intervals.push(interval);
             let operands = expr.operands();
             let raises = expr.can_fault() && !facts.proved(expr, at);
@@ -59,9 +60,7 @@ impl Facts {
     /// Whether the exact result of an arithmetic node always fits its type, so that nothing needs to be checked.
     pub fn fits(&self, op: Arithmetic, a: ExprId, b: ExprId, ty: Type) -> bool {
         match (self.interval(a), self.interval(b), ty.range()) {
-            (Some(a), Some(b), Some(range)) => {
-                exact(op, a, b).is_some_and(|found| range.0 <= found.0 && found.1 <= range.1)
-            }
+            (Some(a), Some(b), Some(range)) => exact(op, a, b).is_some_and(|found| range.0 <= found.0 && found.1 <= range.1),
             (None, _, _) | (_, None, _) | (_, _, None) => false,
         }
     }
@@ -140,11 +139,7 @@ impl Facts {
                 DatePart::IsoDayOfWeek => Some((1, 7)),
                 DatePart::DayOfYear => Some((1, 366)),
                 DatePart::Week => Some((1, 53)),
-                DatePart::Year
-                | DatePart::IsoYear
-                | DatePart::MonthStart
-                | DatePart::QuarterStart
-                | DatePart::YearStart => None,
+                DatePart::Year | DatePart::IsoYear | DatePart::MonthStart | DatePart::QuarterStart | DatePart::YearStart => None,
             },
             Expr::Compare { .. }
             | Expr::InRange { .. }

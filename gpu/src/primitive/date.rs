@@ -80,7 +80,7 @@ pub fn months_after(date: i32, months: i32) -> Option<i32> {
 }
 
 /// As [`months_after`], through a pointer; 1 where there is no such date.
-pub extern "C" fn add_months(date: i32, months: i32, out: *mut i32) -> u8 {
+pub(super) extern "C" fn add_months(date: i32, months: i32, out: *mut i32) -> u8 {
     let found = months_after(date, months);
     // SAFETY: compiled code passes the address of a slot in its frame.
     unsafe { out.write_unaligned(found.unwrap_or(0)) };

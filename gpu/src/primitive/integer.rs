@@ -13,7 +13,7 @@ fn store(out: *mut i128, (value, overflowed): (i128, bool)) -> u8 {
 }
 
 /// `a * b`.
-pub extern "C" fn multiply(a_low: u64, a_high: u64, b_low: u64, b_high: u64, out: *mut i128) -> u8 {
+pub(super) extern "C" fn multiply(a_low: u64, a_high: u64, b_low: u64, b_high: u64, out: *mut i128) -> u8 {
     store(out, join(a_low, a_high).overflowing_mul(join(b_low, b_high)))
 }
 
@@ -72,17 +72,17 @@ pub(super) fn divide(op: Arithmetic) -> *const u8 {
 }
 
 /// The nearest `f64`.
-pub extern "C" fn to_f64(low: u64, high: u64) -> f64 {
+pub(super) extern "C" fn to_f64(low: u64, high: u64) -> f64 {
     join(low, high) as f64
 }
 
 /// The nearest `f32`.
-pub extern "C" fn to_f32(low: u64, high: u64) -> f32 {
+pub(super) extern "C" fn to_f32(low: u64, high: u64) -> f32 {
     join(low, high) as f32
 }
 
 /// The nearest integer, ties to even.
-pub extern "C" fn from_f64(value: f64, out: *mut i128) -> u8 {
+pub(super) extern "C" fn from_f64(value: f64, out: *mut i128) -> u8 {
     let value = value.round_ties_even();
     // 2^127 itself does not fit; -2^127 does.
     let fits = value >= -(2f64.powi(127)) && value < 2f64.powi(127);

@@ -297,6 +297,14 @@ pub unsafe fn list(mask: &Mask, out: *mut u16) -> usize {
         // SAFETY: the processor has these instructions, and the rest is this function's own promise.
         return unsafe { list_avx512(mask, out) };
     }
+    // SAFETY: as this function's own.
+    unsafe { list_portable(mask, out) }
+}
+
+/// # Safety
+///
+/// As [`list`].
+unsafe fn list_portable(mask: &Mask, out: *mut u16) -> usize {
     let mut count = 0;
     for (at, word) in mask.iter().enumerate() {
         let mut bits = *word;
@@ -352,10 +360,19 @@ mod tests {
             let mut portable = [0; WORDS];
             fill(rows, &mut portable, |at| values[at].within(low, high));
             assert_eq!(mask, portable, "{rows} rows in {low:?} to {high:?}");
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt") {
+                // SAFETY: the processor has these instructions.
+                unsafe { fill_avx2(rows, &mut portable, |at| values[at].within(low, high)) };
+                assert_eq!(mask, portable, "AVX2: {rows} rows in {low:?} to {high:?}");
+            }
             let mut listed = [0u16; BLOCK + SLACK];
             // SAFETY: the list has room for a block.
             let found = unsafe { list(&mask, listed.as_mut_ptr()) };
             let expected: Vec<u16> = (0..rows).filter(|at| values[*at].within(low, high)).map(|at| at as u16).collect();
+            assert_eq!(&listed[..found], &expected[..]);
+            // SAFETY: as above.
+            let found = unsafe { list_portable(&mask, listed.as_mut_ptr()) };
             assert_eq!(&listed[..found], &expected[..]);
             assert_eq!(count(&mask), found);
         }

@@ -140,6 +140,14 @@ pub unsafe fn split(numbers: *const u8, mask: &Mask, lists: *mut u16, counts: &m
         unsafe { split_avx512(numbers, mask, lists, counts) };
         return;
     }
+    // SAFETY: as this function's own.
+    unsafe { split_portable(numbers, mask, lists, counts) }
+}
+
+/// # Safety
+///
+/// As [`split`].
+unsafe fn split_portable(numbers: *const u8, mask: &Mask, lists: *mut u16, counts: &mut [u32]) {
     for (at, word) in mask.iter().enumerate() {
         let mut bits = *word;
         while bits != 0 {
@@ -216,18 +224,27 @@ mod tests {
         mask[2] &= 0xF0F0_1234_5678_9ABC;
         let mut lists = vec![0u16; 9 * STRIDE];
         let mut counts = [0u32; 9];
-        // SAFETY: nine lists have room.
-        unsafe { split(numbers.as_ptr(), &mask, lists.as_mut_ptr(), &mut counts) };
-        for group in 0..9 {
-            let expected: Vec<u16> = (0..rows)
-                .filter(|at| mask[at / 64] >> (at % 64) & 1 == 1)
-                .filter(|at| {
-                    let second = if valid[at / 8] >> (at % 8) & 1 == 1 { usize::from(second[*at] - 300) } else { 2 };
-                    usize::from(first[*at] - 10) * 3 + second == group
-                })
-                .map(|at| at as u16)
-                .collect();
-            assert_eq!(&lists[group * STRIDE..][..counts[group] as usize], &expected[..]);
+        for portable in [false, true] {
+            counts.fill(0);
+            // SAFETY: nine lists have room.
+            unsafe {
+                if portable {
+                    split_portable(numbers.as_ptr(), &mask, lists.as_mut_ptr(), &mut counts);
+                } else {
+                    split(numbers.as_ptr(), &mask, lists.as_mut_ptr(), &mut counts);
+                }
+            }
+            for group in 0..9 {
+                let expected: Vec<u16> = (0..rows)
+                    .filter(|at| mask[at / 64] >> (at % 64) & 1 == 1)
+                    .filter(|at| {
+                        let second = if valid[at / 8] >> (at % 8) & 1 == 1 { usize::from(second[*at] - 300) } else { 2 };
+                        usize::from(first[*at] - 10) * 3 + second == group
+                    })
+                    .map(|at| at as u16)
+                    .collect();
+                assert_eq!(&lists[group * STRIDE..][..counts[group] as usize], &expected[..]);
+            }
         }
     }
 }

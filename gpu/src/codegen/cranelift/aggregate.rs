@@ -4,6 +4,7 @@ use cranelift::prelude::*;
 
 use super::function::{Loop, plain, register};
 use super::layout::{Seen, Slot, SlotOp, StateLayout};
+use crate::primitive::select::BLOCK;
 use crate::program::{ExprId, Type as Ty};
 
 /// Where the state is.
@@ -22,14 +23,16 @@ pub(super) struct Kept {
     narrow: bool,
 }
 
-/// A loop has at most 2^13 rows, so the sums of values below this fit 64 bits.
+/// What a value that a loop sums in 64 bits stays below, and how many rows that loop has at most.
 const SMALL: i128 = 1 << 49;
+const SMALL_ROWS: usize = 1 << 13;
 
 impl Loop<'_, '_> {
     /// Whether the sum of a loop's rows fits 64 bits.
     fn is_small(&self, input: Option<ExprId>) -> bool {
         let interval = input.and_then(|id| self.facts.interval(id));
-        interval.is_some_and(|(low, high)| low > -SMALL && high < SMALL)
+        let rows = BLOCK * super::statement::emits(&self.pipeline.body);
+        rows <= SMALL_ROWS && interval.is_some_and(|(low, high)| low > -SMALL && high < SMALL)
     }
 
     /// Loads the state into variables, in front of the loop.
@@ -156,7 +159,7 @@ impl Loop<'_, '_> {
                 self.write_back(slot, at, place, after);
             }
             (SlotOp::Sum64, Some((value, ty))) => {
-                let value = self.to_word(ty, value);
+                let value = self.word_of(ty, value);
                 let value = self.or_zero(value, types::I64, passes);
                 let before = self.read(slot, at, place, types::I64);
                 let after = self.b.ins().iadd(before, value);
@@ -198,7 +201,7 @@ impl Loop<'_, '_> {
                 let address = match place {
                     Place::Registers(address, _) | Place::Memory(address) => *address,
                 };
-                let word = self.to_word(ty, value);
+                let word = self.word_of(ty, value);
                 let number = self.b.ins().iadd_imm_s(word, domain.low.wrapping_neg());
                 // Never beyond the bits, whatever the host has claimed.
                 let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, number, i64::from(domain.size));

@@ -72,7 +72,7 @@ impl Loop<'_, '_> {
                     let (low, high) = self.b.ins().isplit(held.value);
                     self.call(primitive, &[values, length, low, high])
                 } else {
-                    let word = self.to_word(operand, held.value);
+                    let word = self.word_of(operand, held.value);
                     self.call(primitive, &[values, length, word])
                 };
                 Held { value, valid: held.valid }
@@ -211,7 +211,7 @@ impl Loop<'_, '_> {
         let index_ty = self.facts.ty(index).ty;
         let held = self.evaluate(index);
         let (values, validity, length) = self.table(table.0);
-        let index = self.to_word(index_ty, held.value);
+        let index = self.word_of(index_ty, held.value);
         // A negative index is a very large one.
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
         let zero = self.int(types::I64, 0);
@@ -357,9 +357,9 @@ impl Loop<'_, '_> {
     /// A value as a number of 64 bits whose unsigned order is the value's; 128 bits as two, the higher first.
     pub fn ordered(&mut self, ty: Ty, a: Value) -> (Value, Option<Value>) {
         match ty {
-            Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 => (self.to_word(ty, a), None),
+            Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 => (self.word_of(ty, a), None),
             Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 => {
-                let word = self.to_word(ty, a);
+                let word = self.word_of(ty, a);
                 let bits = i64::from(ty.bits());
                 // The sign flipped, and what is above the type's bits cut off.
                 let flipped = self.b.ins().bxor_imm_s(word, 1i64.wrapping_shl(bits as u32 - 1));
@@ -372,7 +372,7 @@ impl Loop<'_, '_> {
             Ty::F32 | Ty::F64 => {
                 let a = self.canonical(ty, a);
                 let bits = i64::from(ty.bits());
-                let word = self.to_word(ty, a);
+                let word = self.word_of(ty, a);
                 let top = 1i64.wrapping_shl(bits as u32 - 1);
                 let sign = self.b.ins().band_imm_u(word, top);
                 // A negative number's bits all flip, another's sign alone.

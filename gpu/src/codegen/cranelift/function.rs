@@ -47,9 +47,11 @@ pub(super) struct Loop<'a, 'f> {
     out: Option<StackSlot>,
     next: Block,
     body: Block,
-    head: Block,
     exit: Block,
+    /// The address in the list.
     at: Variable,
+    /// Where the list ends.
+    past: Value,
 }
 
 /// An address that is there and does not change while the loop runs.
@@ -97,7 +99,7 @@ impl<'a, 'f> Loop<'a, 'f> {
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
         let [context, rows, count, extra] = *b.block_params(entry) else { unreachable!("a row loop has four arguments") };
-        let (head, body, next, exit) = (b.create_block(), b.create_block(), b.create_block(), b.create_block());
+        let (body, next, exit) = (b.create_block(), b.create_block(), b.create_block());
         let at = b.declare_var(types::I64);
         let mut this = Self {
             b,
@@ -119,9 +121,9 @@ impl<'a, 'f> Loop<'a, 'f> {
             out: None,
             next,
             body,
-            head,
             exit,
             at,
+            past: context,
         };
         this.load_inputs(roots);
         this
@@ -198,22 +200,20 @@ impl<'a, 'f> Loop<'a, 'f> {
 
     /// Begins the loop: what follows runs for every row of the list.
     pub fn begin(&mut self) {
-        let zero = self.b.ins().iconst(types::I64, 0);
-        self.b.def_var(self.at, zero);
-        self.b.ins().jump(self.head, &[]);
-        self.b.switch_to_block(self.head);
-        let at = self.b.use_var(self.at);
-        let more = self.b.ins().icmp(IntCC::UnsignedLessThan, at, self.count);
-        self.b.ins().brif(more, self.body, &[], self.exit, &[]);
+        self.b.def_var(self.at, self.rows);
+        let bytes = self.b.ins().ishl_imm_u(self.count, 1);
+        self.past = self.b.ins().iadd(self.rows, bytes);
+        self.b.ins().brif(self.count, self.body, &[], self.exit, &[]);
         self.b.switch_to_block(self.body);
-        let place = self.b.ins().ishl_imm_u(at, 1);
-        let place = self.b.ins().iadd(self.rows, place);
-        self.row = self.b.ins().uload16(types::I64, plain(), place, 0);
+        let at = self.b.use_var(self.at);
+        self.row = self.b.ins().uload16(types::I64, plain(), at, 0);
     }
 
     /// Which row of the list it is.
     pub fn place(&mut self) -> Value {
-        self.b.use_var(self.at)
+        let at = self.b.use_var(self.at);
+        let bytes = self.b.ins().isub(at, self.rows);
+        self.b.ins().ushr_imm_u(bytes, 1)
     }
 
     /// Where the next row begins.
@@ -226,9 +226,10 @@ impl<'a, 'f> Loop<'a, 'f> {
         self.b.ins().jump(self.next, &[]);
         self.b.switch_to_block(self.next);
         let at = self.b.use_var(self.at);
-        let at = self.b.ins().iadd_imm_s(at, 1);
+        let at = self.b.ins().iadd_imm_s(at, 2);
         self.b.def_var(self.at, at);
-        self.b.ins().jump(self.head, &[]);
+        let more = self.b.ins().icmp(IntCC::UnsignedLessThan, at, self.past);
+        self.b.ins().brif(more, self.body, &[], self.exit, &[]);
         self.b.switch_to_block(self.exit);
         self.known.clear();
         self.order.clear();

@@ -67,7 +67,7 @@ impl Loop<'_, '_> {
             let domain = key.domain.unwrap_or(crate::program::Domain { low: 0, size: 1 });
             let count = numbers(key, ty.nullable);
             let held = self.evaluate(key.expr);
-            let word = self.to_word(ty.ty, held.value);
+            let word = self.word_of(ty.ty, held.value);
             let mut digit = if domain.low == 0 { word } else { self.b.ins().iadd_imm_s(word, domain.low.wrapping_neg()) };
             if let Some(valid) = held.valid {
                 let null = self.b.ins().iconst(types::I64, i64::from(domain.size));
@@ -129,7 +129,7 @@ impl Loop<'_, '_> {
             parts.extend([(field.word, low), (field.word + 1, high)]);
             return parts;
         }
-        let mut word = self.to_word(field.ty.ty, value);
+        let mut word = self.word_of(field.ty.ty, value);
         if field.signed && field.bits < 64 {
             word = self.b.ins().band_imm_u(word, ((1u64 << field.bits) - 1) as i64);
         }
@@ -171,12 +171,7 @@ pub(super) fn write_homes(mut this: Loop<'_, '_>, keys: &KeyLayout, config: isa:
 }
 
 /// Finds every row's entry from its home on, makes it where there is none, and folds the row into it.
-pub(super) fn write_hash(
-    mut this: Loop<'_, '_>,
-    keys: &KeyLayout,
-    layout: &StateLayout,
-    config: isa::TargetFrontendConfig,
-) {
+pub(super) fn write_hash(mut this: Loop<'_, '_>, keys: &KeyLayout, layout: &StateLayout, config: isa::TargetFrontendConfig) {
     let words_at = this.field(offset_of!(Context, words), types::I64);
     let homes_at = this.field(offset_of!(Context, homes), types::I64);
     let entries = this.field(offset_of!(Context, entries), types::I64);
@@ -185,17 +180,11 @@ pub(super) fn write_hash(
     this.begin();
     let place = this.place();
     let at = this.element(words_at, place, keys.words * 8);
-    let words: Vec<Value> =
-        (0..keys.words).map(|number| this.b.ins().load(types::I64, plain(), at, number as i32 * 8)).collect();
+    let words: Vec<Value> = (0..keys.words).map(|number| this.b.ins().load(types::I64, plain(), at, number as i32 * 8)).collect();
     let at = this.element(homes_at, place, 8);
     let home = this.b.ins().load(types::I64, plain(), at, 0);
-    let (probe, other, insert, collide, found) = (
-        this.b.create_block(),
-        this.b.create_block(),
-        this.b.create_block(),
-        this.b.create_block(),
-        this.b.create_block(),
-    );
+    let (probe, other, insert, collide, found) =
+        (this.b.create_block(), this.b.create_block(), this.b.create_block(), this.b.create_block(), this.b.create_block());
     let index = this.b.append_block_param(probe, types::I64);
     this.b.ins().jump(probe, &[home.into()]);
     this.b.switch_to_block(probe);

@@ -90,27 +90,17 @@ impl SlotOp {
             Type::Bool => vec![1],
             Type::F32 => f32::NAN.to_le_bytes().to_vec(),
             Type::F64 => f64::NAN.to_le_bytes().to_vec(),
-            Type::I8
-            | Type::I16
-            | Type::I32
-            | Type::I64
-            | Type::I128
-            | Type::U8
-            | Type::U16
-            | Type::U32 => ty.range().map_or(vec![], |(_, high)| high.to_le_bytes()[..ty.bytes()].to_vec()),
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
+                ty.range().map_or(vec![], |(_, high)| high.to_le_bytes()[..ty.bytes()].to_vec())
+            }
         };
         let least = |ty: Type| match ty {
             Type::Bool => vec![0],
             Type::F32 => f32::NEG_INFINITY.to_le_bytes().to_vec(),
             Type::F64 => f64::NEG_INFINITY.to_le_bytes().to_vec(),
-            Type::I8
-            | Type::I16
-            | Type::I32
-            | Type::I64
-            | Type::I128
-            | Type::U8
-            | Type::U16
-            | Type::U32 => ty.range().map_or(vec![], |(low, _)| low.to_le_bytes()[..ty.bytes()].to_vec()),
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
+                ty.range().map_or(vec![], |(low, _)| low.to_le_bytes()[..ty.bytes()].to_vec())
+            }
         };
         let value = match self {
             Self::Least(ty) => greatest(ty),
@@ -272,8 +262,7 @@ impl KeyLayout {
 fn key_bits(ty: Type, interval: Option<(i128, i128)>) -> (u32, bool) {
     let Some((low, high)) = interval else { return (ty.bits(), false) };
     let magnitude = |value: i128| 128 - (if value < 0 { !value } else { value }).leading_zeros();
-    let (bits, signed) =
-        if low >= 0 { (magnitude(high), false) } else { (magnitude(low).max(magnitude(high)) + 1, true) };
+    let (bits, signed) = if low >= 0 { (magnitude(high), false) } else { (magnitude(low).max(magnitude(high)) + 1, true) };
     match bits {
         0 => (1, signed),
         1..=64 => (bits, signed),

@@ -158,14 +158,12 @@ enum Plan<'a> {
 /// The most bytes of state that a dense group may take for a worker.
 const DENSE_BYTES: u64 = 1 << 30;
 /// The most bytes of one entry of a hash table.
-const ENTRY_BYTES: usize = 1 << 14;
+const ENTRY_BYTES: usize = 1 << 17;
 
 impl<'a> Plan<'a> {
     fn of(pipeline: &'a Pipeline, facts: &Facts) -> Result<Self> {
         Ok(match &pipeline.sink {
-            Sink::Materialize { columns } => {
-                Self::Materialize(columns, columns.iter().map(|id| facts.ty(*id)).collect())
-            }
+            Sink::Materialize { columns } => Self::Materialize(columns, columns.iter().map(|id| facts.ty(*id)).collect()),
             Sink::Bitmap => Self::Bitmap,
             Sink::TopK { order, columns, limit } => Self::TopK(RowLayout::of(order, columns, facts), *limit),
             Sink::Group { keys, aggregates, strategy } => match strategy {

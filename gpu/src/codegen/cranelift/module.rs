@@ -131,9 +131,10 @@ impl Builder {
         if self.with_text {
             let _ = writeln!(self.text, "; {name}\n{}", self.context.func.display());
         }
-        self.imports.module.define_function(id, &mut self.context).map_err(|error| {
-            Error::Invalid(format!("the loop {name} does not compile: {error:?}"))
-        })?;
+        self.imports
+            .module
+            .define_function(id, &mut self.context)
+            .map_err(|error| Error::Invalid(format!("the loop {name} does not compile: {error:?}")))?;
         self.functions.push(id);
         Ok(self.functions.len() - 1)
     }

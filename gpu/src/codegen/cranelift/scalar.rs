@@ -324,7 +324,7 @@ impl Loop<'_, '_> {
     }
 
     /// An integer or `bool` as 64 bits; of 128 the lower half.
-    pub fn to_word(&mut self, ty: Ty, a: Value) -> Value {
+    pub fn word_of(&mut self, ty: Ty, a: Value) -> Value {
         match ty {
             Ty::I64 => a,
             Ty::I128 => self.b.ins().ireduce(types::I64, a),
@@ -413,7 +413,7 @@ impl Loop<'_, '_> {
             let primitive = if to == Ty::F32 { Primitive::ToF32 } else { Primitive::ToF64 };
             return self.call(primitive, &[low, high]);
         }
-        let word = self.to_word(from, a);
+        let word = self.word_of(from, a);
         self.b.ins().fcvt_from_sint(reg, word)
     }
 

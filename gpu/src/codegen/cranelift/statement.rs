@@ -95,7 +95,8 @@ fn chain(block: &[Statement], steps: &mut Vec<Step>) -> bool {
     }
 }
 
-fn emits(block: &[Statement]) -> usize {
+/// How often at most a row is given to the sink.
+pub(super) fn emits(block: &[Statement]) -> usize {
     let each = block.iter().map(|statement| match statement {
         Statement::If { then, .. } => emits(then),
         Statement::Stage => 0,
@@ -157,11 +158,7 @@ fn append(this: &mut Loop<'_, '_>, found: Variable, passes: Value) {
     let count = this.b.use_var(found);
     let address = this.element(this.extra, count, 2);
     this.b.ins().istore16(plain(), this.row, address, 0);
-    let one = if this.b.func.dfg.value_type(passes) == types::I64 {
-        passes
-    } else {
-        this.b.ins().uextend(types::I64, passes)
-    };
+    let one = if this.b.func.dfg.value_type(passes) == types::I64 { passes } else { this.b.ins().uextend(types::I64, passes) };
     let count = this.b.ins().iadd(count, one);
     this.b.def_var(found, count);
 }

@@ -188,12 +188,7 @@ fn roomy(table: &Arc<Table>) -> Arc<Table> {
         return table.clone();
     }
     let again = |buffer: &arrow::buffer::Buffer| padded(buffer.as_slice().to_vec());
-    Arc::new(Table {
-        ty: table.ty,
-        len: table.len,
-        values: again(&table.values),
-        validity: table.validity.as_ref().map(again),
-    })
+    Arc::new(Table { ty: table.ty, len: table.len, values: again(&table.values), validity: table.validity.as_ref().map(again) })
 }
 
 /// A parameter as compiled code loads it.

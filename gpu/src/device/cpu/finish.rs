@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::hash_table::{EntryLayout, Folded, HashTable, PART_BITS, Spilled};
+use super::hash_table::{EntryLayout, Folder, HashTable, PART_BITS, Spilled};
 use super::memory::Memory;
 use super::output::{Writer, Written};
 use super::pool::Pool;
-use super::state::{column_type, export, is_occupied, merge};
+use super::state::{States, column_type, export, is_occupied, merge};
 use super::top_k::TopRows;
 use super::worker::{Kept, Segment, State, Worker};
 use crate::codegen::cranelift::layout::{KeyField, StateLayout};
@@ -29,7 +29,8 @@ pub(super) fn output(
         SinkCode::Bitmap => Ok(bitmap(&bitmaps)),
         SinkCode::Single { state, .. } => {
             let first = fold(&states, state, 1)?;
-            write_groups(&[], state, 1, pool, threads, |_| Ok(first.all().to_vec()), |_, _, _| {}, &[1])
+            let states = [Part(States::listed(first.0.as_ptr(), 0, first.0.len()))];
+            write_groups(&[], state, &states, pool, threads, |_, _, _| {})
         }
         SinkCode::Dense { state, keys, groups, .. } => dense(keys, state, *groups, &states, pool, threads),
         SinkCode::Hash { keys, state, .. } => hashed(EntryLayout { keys, state }, states, pool, threads),
@@ -77,7 +78,7 @@ fn materialize(types: &[ValueType], states: &[State], pool: &Pool, threads: usiz
     }
     let mut columns: Vec<Written> = types.iter().map(|ty| Written::new(*ty, rows)).collect::<Result<_>>()?;
     let writers: Vec<Writer> = columns.iter_mut().map(Written::writer).collect();
-    pool.parts(threads, segments.len(), |at| {
+    pool.parts(threads, segments.len(), |(), at| {
         let (from, segment) = segments[at];
         for (kept, writer) in from.iter().zip(&writers) {
             let bytes = writer.bytes;
@@ -143,14 +144,12 @@ fn fold(states: &[State], layout: &StateLayout, groups: usize) -> Result<Address
 /// Addresses of states that nobody writes any more.
 struct Addresses(Vec<*const u8>);
 
-// SAFETY: they are read only.
-unsafe impl Sync for Addresses {}
+/// A part of the groups.
+#[derive(Clone, Copy)]
+struct Part(States);
 
-impl Addresses {
-    fn all(&self) -> &[*const u8] {
-        &self.0
-    }
-}
+// SAFETY: nobody writes the states any more.
+unsafe impl Sync for Part {}
 
 fn dense(
     keys: &[(Key, ValueType, u64)],
@@ -162,10 +161,11 @@ fn dense(
 ) -> Result<Output> {
     let all = fold(states, layout, groups)?;
     // SAFETY: they are states of this layout.
-    let occupied = |group: &usize| unsafe { is_occupied(layout, all.all()[*group]) };
-    let numbers: Vec<usize> = (0..all.all().len()).filter(occupied).collect();
+    let occupied = |group: &usize| unsafe { is_occupied(layout, all.0[*group]) };
+    let numbers: Vec<usize> = (0..all.0.len()).filter(occupied).collect();
+    let list: Vec<*const u8> = numbers.iter().map(|number| all.0[*number]).collect();
     let types: Vec<ValueType> = keys.iter().map(|(_, ty, _)| *ty).collect();
-    let write_keys = |writers: &[Writer], first: usize, _: &[*const u8]| {
+    let write_keys = |writers: &[Writer], first: usize, _: States| {
         for (row, number) in numbers.iter().enumerate() {
             let mut rest = *number as u64;
             for ((key, _, count), writer) in keys.iter().zip(writers).rev() {
@@ -182,40 +182,35 @@ fn dense(
             }
         }
     };
-    let pick = |_| Ok(numbers.iter().map(|number| all.all()[*number]).collect());
-    write_groups(&types, layout, 1, pool, threads, pick, write_keys, &[numbers.len()])
+    let part = [Part(States::listed(list.as_ptr(), 0, list.len()))];
+    write_groups(&types, layout, &part, pool, threads, write_keys)
 }
 
-/// The columns of groups that come in parts: `states` gives those of a part, of which there are `counts`.
-#[expect(clippy::too_many_arguments, reason = "one place for all forms of groups")]
+/// The columns of groups that come in parts.
 fn write_groups(
     keys: &[ValueType],
     layout: &StateLayout,
-    parts: usize,
+    parts: &[Part],
     pool: &Pool,
     threads: usize,
-    states: impl Fn(usize) -> Result<Vec<*const u8>> + Sync,
-    write_keys: impl Fn(&[Writer], usize, &[*const u8]) + Sync,
-    counts: &[usize],
+    write_keys: impl Fn(&[Writer], usize, States) + Sync,
 ) -> Result<Output> {
-    let rows = counts.iter().sum();
+    let mut firsts = Vec::with_capacity(parts.len());
+    let mut rows = 0;
+    for part in parts {
+        firsts.push(rows);
+        rows += part.0.len();
+    }
     let aggregates = layout.aggregates.iter().map(|slot| column_type(&layout.slots[*slot]));
     let types = keys.iter().copied().chain(aggregates);
     let mut columns: Vec<Written> = types.map(|ty| Written::new(ty, rows)).collect::<Result<_>>()?;
     let writers: Vec<Writer> = columns.iter_mut().map(Written::writer).collect();
-    let mut firsts = vec![0; parts];
-    for part in 1..parts {
-        firsts[part] = firsts[part - 1] + counts[part - 1];
-    }
-    pool.parts(threads, parts, |part| {
-        let states = states(part)?;
-        if states.len() != counts[part] {
-            return Err(Error::Failed("a group was lost".to_owned()));
-        }
-        write_keys(&writers[..keys.len()], firsts[part], &states);
+    pool.parts(threads, parts.len(), |(), part| {
+        let (states, first) = (parts[part].0, firsts[part]);
+        write_keys(&writers[..keys.len()], first, states);
         for (slot, writer) in layout.aggregates.iter().zip(&writers[keys.len()..]) {
             // SAFETY: they are states of this layout, and a part's rows are nobody else's.
-            unsafe { export(layout, &layout.slots[*slot], &states, *writer, firsts[part]).map_err(Error::Fault)? };
+            unsafe { export(layout, &layout.slots[*slot], states, *writer, first).map_err(Error::Fault)? };
         }
         Ok(())
     })?;
@@ -240,49 +235,43 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usi
     let bits = (total / RANGE).max(1).next_power_of_two().trailing_zeros().min(PART_BITS);
     let parts = 1usize << bits;
     let ranges = |part: usize| part << (PART_BITS - bits)..(part + 1) << (PART_BITS - bits);
-    let sizes: Vec<usize> =
-        (0..parts).map(|part| runs.iter().map(|run| run.entries(layout, ranges(part)).1).sum()).collect();
-    let stride = layout.stride();
-    let (folded, places, counts) = if let [run] = runs[..] {
+    let (stride, words) = (layout.stride(), layout.keys.words * 8);
+    let mut list = None;
+    let states: Vec<Part> = if let [run] = runs[..] {
         // One run has every key once.
-        let places: Vec<usize> = (0..parts).map(|part| run.entries(layout, ranges(part)).0 as usize).collect();
-        (None, places, sizes)
+        let of = |part| run.entries(layout, ranges(part));
+        let strided = |(entries, count): (*mut u8, usize)| Part(States::strided(entries.wrapping_add(words), stride, count));
+        (0..parts).map(|part| strided(of(part))).collect()
     } else {
-        let memory = Memory::zeros(total * stride)?;
-        let mut places = vec![];
-        let mut at = memory.address() as usize;
-        for size in &sizes {
-            places.push(at);
-            at += size * stride;
+        let memory = list.insert(Memory::zeros(total * size_of::<*const u8>())?);
+        let mut begins = Vec::with_capacity(parts);
+        let mut begin = 0;
+        for part in 0..parts {
+            begins.push(begin);
+            begin += runs.iter().map(|run| run.entries(layout, ranges(part)).1).sum::<usize>();
         }
-        let counts: Vec<AtomicUsize> = sizes.iter().map(|_| AtomicUsize::new(0)).collect();
-        pool.parts(threads, parts, |part| {
-            // SAFETY: the part has room for all its entries, and nobody else writes there.
-            unsafe {
-                let mut folded = Folded::new(places[part] as *mut u8, sizes[part], bits);
-                for run in &runs {
-                    let (entries, count) = run.entries(layout, ranges(part));
-                    folded.fold(layout, entries, count)?;
-                }
-                counts[part].store(folded.count, Ordering::Relaxed);
-            }
+        let memory = &*memory;
+        let begin = |part: usize| memory.address().cast::<*const u8>().wrapping_add(begins[part]);
+        let counts: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
+        pool.parts(threads, parts, |folder: &mut Folder, part| {
+            let entries: Vec<_> = runs.iter().map(|run| run.entries(layout, ranges(part))).collect();
+            // SAFETY: a part's entries and its piece of the list are nobody else's.
+            let left = unsafe { folder.fold(layout, &entries, bits, begin(part))? };
+            counts[part].store(left, Ordering::Relaxed);
             Ok(())
         })?;
-        (Some(memory), places, counts.into_iter().map(AtomicUsize::into_inner).collect())
-    };
-    let words = layout.keys.words * 8;
-    let states = |part: usize| {
-        Ok((0..counts[part]).map(|entry| (places[part] + entry * stride + words) as *const u8).collect())
+        let counts = counts.into_iter().map(AtomicUsize::into_inner);
+        counts.enumerate().map(|(part, count)| Part(States::listed(begin(part), words, count))).collect()
     };
     let types: Vec<ValueType> = layout.keys.fields.iter().map(|field| field.ty).collect();
-    let write_keys = |writers: &[Writer], first: usize, states: &[*const u8]| {
+    let write_keys = |writers: &[Writer], first: usize, states: States| {
         for (field, writer) in layout.keys.fields.iter().zip(writers) {
             // SAFETY: an entry's keys lie in front of its state.
             unsafe { write_key(field, *writer, first, states, words) };
         }
     };
-    let output = write_groups(&types, layout.state, parts, pool, threads, states, write_keys, &counts);
-    drop(folded);
+    let output = write_groups(&types, layout.state, &states, pool, threads, write_keys);
+    drop(list);
     output
 }
 
@@ -291,21 +280,27 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usi
 /// # Safety
 ///
 /// The addresses are of states behind packed keys of `words` bytes; the rows are the caller's own.
-unsafe fn write_key(field: &KeyField, writer: Writer, first: usize, states: &[*const u8], words: usize) {
-    for (row, state) in states.iter().enumerate() {
-        // SAFETY: as this function's own.
-        unsafe {
-            let word = |at: usize| state.sub(words).cast::<u64>().add(at).read_unaligned();
-            if field.bits == 128 {
-                let value = u128::from(word(field.word + 1)) << 64 | u128::from(word(field.word));
-                writer.copy(first + row, value.to_le_bytes().as_ptr());
-            } else {
-                let left = 64 - field.bits;
-                let raised = word(field.word) << (left - field.shift);
-                let value = if field.signed { i128::from(raised as i64 >> left) } else { i128::from(raised >> left) };
-                writer.copy(first + row, value.to_le_bytes().as_ptr());
-            }
-            writer.set_valid(first + row, field.null.is_none_or(|(at, shift)| word(at) >> shift & 1 == 0));
+unsafe fn write_key(field: &KeyField, writer: Writer, first: usize, states: States, words: usize) {
+    // SAFETY: as this function's own, for all that follows.
+    let word = |state: *const u8, at: usize| unsafe { state.sub(words).cast::<u64>().add(at).read_unaligned() };
+    let left = 64 - field.bits.min(64);
+    let value = |state| {
+        let raised = word(state, field.word) << (left - field.shift);
+        if field.signed { (raised as i64 >> left) as u64 } else { raised >> left }
+    };
+    // SAFETY: as above.
+    unsafe {
+        match writer.bytes {
+            1 => states.write(writer, first, |state| value(state) as u8),
+            2 => states.write(writer, first, |state| value(state) as u16),
+            4 => states.write(writer, first, |state| value(state) as u32),
+            8 => states.write(writer, first, value),
+            _sixteen if field.bits == 128 => states.write(writer, first, |state| {
+                u128::from(word(state, field.word + 1)) << 64 | u128::from(word(state, field.word))
+            }),
+            _sixteen if field.signed => states.write(writer, first, |state| i128::from(value(state) as i64)),
+            _sixteen => states.write(writer, first, |state| u128::from(value(state))),
         }
+        states.write_valid(writer, first, |state| field.null.is_none_or(|(at, shift)| word(state, at) >> shift & 1 == 0));
     }
 }

@@ -26,8 +26,12 @@ impl EntryLayout<'_> {
     }
 }
 
-/// Bytes up to which a table grows: what a core's second cache and its share of the third hold.
-const LARGEST: usize = 4 << 20;
+/// Bytes up to which a table grows: what a core's second cache holds (measured: 1 to 4 MiB differ by a tenth).
+const LARGEST: usize = 2 << 20;
+/// Places up to which any table grows: where entries are so large that no cache matters.
+const LARGEST_BITS: u32 = 14;
+/// Bytes of an entry up to which copying one that is not taken is cheaper than looking first.
+const SMALL: usize = 64;
 /// Places at first, of entries that are not large.
 const FIRST_BITS: u32 = 13;
 /// Places at first, of any entries.
@@ -54,7 +58,7 @@ pub(super) struct Spilled {
 
 impl Spilled {
     /// The entries of some ranges, which lie together: the first, and how many.
-    pub(super) fn entries(&self, layout: EntryLayout<'_>, ranges: Range<usize>) -> (*const u8, usize) {
+    pub(super) fn entries(&self, layout: EntryLayout<'_>, ranges: Range<usize>) -> (*mut u8, usize) {
         let (begin, end) = (self.begins[ranges.start] as usize, self.begins[ranges.end] as usize);
         (self.memory.address().wrapping_add(begin * layout.stride()), end - begin)
     }
@@ -98,10 +102,13 @@ impl HashTable {
         }
         // More than asked for while it is cheap: the next time is not far.
         let generous = bits + 1;
-        if layout.stride() << generous <= LARGEST {
+        let most = LARGEST.max(layout.stride() << LARGEST_BITS);
+        if layout.stride() << generous <= most {
             bits = generous;
-        } else if layout.stride() << bits > LARGEST && self.taken > 0 {
+        } else if layout.stride() << bits > most && self.taken > 0 {
             self.spill(layout)?;
+            // SAFETY: the table's own bytes.
+            unsafe { std::ptr::write_bytes(self.memory.address(), 0, self.memory.bytes()) };
             return self.reserve(layout, more);
         }
         self.grow(layout, bits)
@@ -128,7 +135,7 @@ impl HashTable {
         Ok(())
     }
 
-    /// Moves all entries to a run.
+    /// Moves all entries to a run. The table is of no use after it, until it is cleared.
     pub(super) fn spill(&mut self, layout: EntryLayout<'_>) -> Result<()> {
         if self.taken == 0 {
             return Ok(());
@@ -155,7 +162,9 @@ impl HashTable {
                 }
                 while place < end {
                     let entry = self.at(stride, place);
-                    copy_words(entry, to, stride);
+                    if stride <= SMALL || is_taken(entry) {
+                        copy_words(entry, to, stride);
+                    }
                     to = to.add(if is_taken(entry) { stride } else { 0 });
                     place += 1;
                 }
@@ -174,8 +183,6 @@ impl HashTable {
             begins.push((to.offset_from(memory.address()) as usize / stride) as u32);
         }
         self.runs.push(Spilled { memory, begins });
-        // SAFETY: the table's own bytes.
-        unsafe { std::ptr::write_bytes(self.memory.address(), 0, self.memory.bytes()) };
         self.taken = 0;
         Ok(())
     }
@@ -192,60 +199,64 @@ impl HashTable {
     }
 }
 
-/// Folds entries into a place of their own, each key once: a table of numbers, small enough for a cache.
-#[derive(Debug)]
-pub(super) struct Folded {
-    /// The upper half of a slot tells keys apart, the lower is an entry's number and 1.
+/// Folds the entries of a range of hashes, each key once: a table of numbers, small enough for a cache. What is folded
+/// stays where it lies; a list says which entries are left.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    /// The upper half of a slot tells keys apart, the lower is a number in the list and 1.
     slots: Vec<u64>,
-    bits: u32,
-    /// Bits of the hash that all keys share.
-    above: u32,
-    entries: *mut u8,
-    pub(super) count: usize,
 }
 
-impl Folded {
+impl Folder {
+    /// Folds runs of entries whose hashes share their first `above` bits: each given as its first entry, and how many.
+    /// Writes those that are left to `list`, and says how many they are.
+    ///
     /// # Safety
     ///
-    /// At `entries` there is room for `most` entries, which is the caller's own.
-    pub(super) unsafe fn new(entries: *mut u8, most: usize, above: u32) -> Self {
+    /// Entries of the layout lie there, which are the caller's own; the list has room for all of them.
+    pub(super) unsafe fn fold(
+        &mut self,
+        layout: EntryLayout<'_>,
+        runs: &[(*mut u8, usize)],
+        above: u32,
+        list: *mut *const u8,
+    ) -> Result<usize> {
+        let most: usize = runs.iter().map(|(_, count)| count).sum();
         let bits = (usize::BITS - (most * 2).leading_zeros()).max(6);
-        Self { slots: vec![0; 1 << bits], bits, above, entries, count: 0 }
-    }
-
-    /// Folds so many entries.
-    ///
-    /// # Safety
-    ///
-    /// Entries of the layout lie there; no more come than there is room for.
-    pub(super) unsafe fn fold(&mut self, layout: EntryLayout<'_>, from: *const u8, count: usize) -> Result<()> {
+        let mask = (1usize << bits) - 1;
+        self.slots.clear();
+        self.slots.resize(mask + 1, 0);
         let (stride, words) = (layout.stride(), layout.keys.words * 8);
-        let mask = self.slots.len() - 1;
-        for at in 0..count {
-            // SAFETY: as this function's own; a slot's number is of an entry that was copied.
-            unsafe {
-                let entry = from.add(at * stride);
-                let hash = hash(layout.keys, entry);
-                let tag = hash << 32;
-                let mut slot = ((hash << self.above) >> (64 - self.bits)) as usize;
-                loop {
-                    let found = self.slots[slot];
-                    if found == 0 {
-                        copy_words(entry, self.entries.add(self.count * stride), stride);
-                        self.count += 1;
-                        self.slots[slot] = tag | self.count as u64;
-                        break;
+        let mut left = 0usize;
+        for (from, count) in runs {
+            for at in 0..*count {
+                // SAFETY: as this function's own; a slot's number is one of the list.
+                unsafe {
+                    let entry = from.add(at * stride);
+                    let hash = hash(layout.keys, entry);
+                    let tag = hash << 32;
+                    let mut slot = ((hash << above) >> (64 - bits)) as usize;
+                    loop {
+                        let found = *self.slots.get_unchecked(slot);
+                        if found == 0 {
+                            *list.add(left) = entry;
+                            left += 1;
+                            *self.slots.get_unchecked_mut(slot) = tag | left as u64;
+                            break;
+                        }
+                        if found >> 32 == tag >> 32 {
+                            let other = (*list.add((found as u32) as usize - 1)).cast_mut();
+                            if same_words(entry, other, layout.keys.words) {
+                                merge(layout.state, other.add(words), entry.add(words)).map_err(Error::Fault)?;
+                                break;
+                            }
+                        }
+                        slot = (slot + 1) & mask;
                     }
-                    let other = self.entries.add(((found as u32) as usize - 1) * stride);
-                    if found >> 32 == tag >> 32 && same_words(entry, other, layout.keys.words) {
-                        merge(layout.state, other.add(words), entry.add(words)).map_err(Error::Fault)?;
-                        break;
-                    }
-                    slot = (slot + 1) & mask;
                 }
             }
         }
-        Ok(())
+        Ok(left)
     }
 }
 

@@ -21,6 +21,8 @@ unsafe impl Send for Memory {}
 // SAFETY: reading is through `&self`; who writes through the address sees to it that nobody else does.
 unsafe impl Sync for Memory {}
 
+/// From here on a block has large pages. A block that is smaller would often have none anyway.
+const LARGE_PAGES: usize = 2 << 20;
 /// From here on a block is a mapping of its own.
 const MAPPED: usize = 1 << 20;
 
@@ -82,7 +84,9 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
             return None;
         }
         // Advice: whether it is taken changes nothing but the time.
-        libc::madvise(address, bytes, libc::MADV_HUGEPAGE);
+        if bytes >= LARGE_PAGES {
+            libc::madvise(address, bytes, libc::MADV_HUGEPAGE);
+        }
         NonNull::new(address.cast())
     }
 }

@@ -1,6 +1,7 @@
 //! The threads of the processor, which all runs share.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
@@ -52,17 +53,22 @@ impl Pool {
         failed.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Does the work on every number below `count`, on at most so many threads.
-    pub(super) fn parts(&self, threads: usize, count: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let mut hands = vec![(); threads.clamp(1, count.max(1))];
-        self.each(&mut hands, |()| {
+    /// Does the work on every number below `count`, on at most so many threads, each with something of its own.
+    pub(super) fn parts<T: Default + Send>(
+        &self,
+        threads: usize,
+        count: usize,
+        work: impl Fn(&mut T, usize) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let next = AtomicUsize::new(0);
+        let mut hands: Vec<T> = (0..threads.clamp(1, count.max(1))).map(|_| T::default()).collect();
+        self.each(&mut hands, |own| {
             loop {
-                let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let at = next.fetch_add(1, Ordering::Relaxed);
                 if at >= count {
                     return Ok(());
                 }
-                work(at)?;
+                work(own, at)?;
             }
         })
     }

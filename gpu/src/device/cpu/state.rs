@@ -1,5 +1,7 @@
 //! Group states outside of compiled code: two folded into one, and states as columns.
 
+use std::cell::Cell;
+
 use super::output::Writer;
 use crate::codegen::cranelift::layout::{Seen, Slot, SlotOp, StateLayout};
 use crate::program::{Fault, Type, ValueType};
@@ -124,6 +126,73 @@ pub(super) fn column_type(slot: &Slot) -> ValueType {
     }
 }
 
+/// The states of many groups: one after another, or wherever a list says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct States {
+    base: *const u8,
+    stride: usize,
+    list: *const *const u8,
+    count: usize,
+}
+
+impl States {
+    /// So many states, `stride` bytes apart.
+    pub(super) fn strided(base: *const u8, stride: usize, count: usize) -> Self {
+        Self { base, stride, list: std::ptr::null(), count }
+    }
+
+    /// The states that lie `offset` bytes behind the addresses of a list.
+    pub(super) fn listed(list: *const *const u8, offset: usize, count: usize) -> Self {
+        Self { base: std::ptr::null(), stride: offset, list, count }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// # Safety
+    ///
+    /// What the states were made of is still there, and `at` is less than their number.
+    #[inline(always)]
+    unsafe fn get(&self, at: usize) -> *const u8 {
+        // SAFETY: as this function's own.
+        unsafe { if self.list.is_null() { self.base.add(at * self.stride) } else { (*self.list.add(at)).add(self.stride) } }
+    }
+
+    /// Writes a value of each as rows of a column, from `first` on.
+    ///
+    /// # Safety
+    ///
+    /// As [`export`]; a `T` has the column's width.
+    #[inline(always)]
+    pub(super) unsafe fn write<T>(&self, writer: Writer, first: usize, value: impl Fn(*const u8) -> T) {
+        debug_assert_eq!(size_of::<T>(), writer.bytes);
+        // SAFETY: as this function's own.
+        unsafe {
+            let to = writer.values.cast::<T>().add(first);
+            for at in 0..self.count {
+                to.add(at).write_unaligned(value(self.get(at)));
+            }
+        }
+    }
+
+    /// Writes the validity of each.
+    ///
+    /// # Safety
+    ///
+    /// As [`export`].
+    #[inline(always)]
+    pub(super) unsafe fn write_valid(&self, writer: Writer, first: usize, valid: impl Fn(*const u8) -> bool) {
+        if writer.validity.is_null() {
+            return;
+        }
+        for at in 0..self.count {
+            // SAFETY: as this function's own.
+            unsafe { writer.set_valid(first + at, valid(self.get(at))) };
+        }
+    }
+}
+
 /// Writes a slot of many states as rows of a column, from `first` on.
 ///
 /// # Safety
@@ -132,53 +201,63 @@ pub(super) fn column_type(slot: &Slot) -> ValueType {
 pub(super) unsafe fn export(
     layout: &StateLayout,
     slot: &Slot,
-    states: &[*const u8],
+    states: States,
     writer: Writer,
     first: usize,
 ) -> Result<(), Fault> {
     let at = slot.offset;
-    let flag = match slot.seen {
-        Seen::Always => None,
-        Seen::Flag(flag) => Some(flag),
-        Seen::Occupied => layout.occupied,
-    };
-    let rows = layout.slots.iter().find(|slot| slot.op == SlotOp::Rows).map(|slot| slot.offset);
-    for (row, state) in states.iter().enumerate() {
-        let row = first + row;
-        // SAFETY: the slot says what lies in the state.
-        unsafe {
-            match slot.op {
-                SlotOp::Rows | SlotOp::Count | SlotOp::Sum64 | SlotOp::SumFloat | SlotOp::Sum128(_) => {
-                    writer.copy(row, state.add(at));
+    // SAFETY: the slot says what lies in the state, for all that follows.
+    unsafe {
+        match slot.op {
+            SlotOp::Rows | SlotOp::Count | SlotOp::Sum64 | SlotOp::SumFloat => {
+                states.write(writer, first, |state| get::<u64>(state, at));
+            }
+            SlotOp::Sum128(_) => states.write(writer, first, |state| get::<u128>(state, at)),
+            SlotOp::Least(ty) | SlotOp::Greatest(ty) => match ty.bytes() {
+                1 => states.write(writer, first, |state| get::<u8>(state, at)),
+                2 => states.write(writer, first, |state| get::<u16>(state, at)),
+                4 => states.write(writer, first, |state| get::<u32>(state, at)),
+                8 => states.write(writer, first, |state| get::<u64>(state, at)),
+                _sixteen => states.write(writer, first, |state| get::<u128>(state, at)),
+            },
+            SlotOp::Total64(fault) => {
+                let fits = Cell::new(true);
+                states.write(writer, first, |state| {
+                    let total = get::<i128>(state, at);
+                    fits.set(fits.get() & (i128::from(total as i64) == total));
+                    total as i64
+                });
+                if !fits.get() {
+                    return Err(fault);
                 }
-                SlotOp::Least(_) | SlotOp::Greatest(_) => writer.copy(row, state.add(at)),
-                SlotOp::Total64(fault) => {
-                    let total = i64::try_from(get::<i128>(*state, at)).map_err(|_| fault)?;
-                    writer.copy(row, total.to_ne_bytes().as_ptr());
+            }
+            SlotOp::Distinct { domain, sum } => {
+                let words = (domain.size as usize).div_ceil(64);
+                let bits = |state: *const u8| (0..words).map(move |word| (word, get::<u64>(state, at + word * 8)));
+                let count = |state| bits(state).map(|(_, bits)| i64::from(bits.count_ones())).sum::<i64>();
+                if !sum {
+                    states.write(writer, first, count);
+                    return Ok(());
                 }
-                SlotOp::Distinct { domain, sum } => {
-                    let (mut count, mut total) = (0i64, 0i64);
-                    for word in 0..(domain.size as usize).div_ceil(64) {
-                        let mut bits = get::<u64>(*state, at + word * 8);
-                        count += i64::from(bits.count_ones());
-                        while sum && bits != 0 {
-                            let value = domain.low.wrapping_add((word * 64) as i64 + i64::from(bits.trailing_zeros()));
-                            total = total.wrapping_add(value);
+                states.write(writer, first, |state| {
+                    let mut total = 0i64;
+                    for (word, mut bits) in bits(state) {
+                        while bits != 0 {
+                            let number = (word * 64) as i64 + i64::from(bits.trailing_zeros());
+                            total = total.wrapping_add(domain.low.wrapping_add(number));
                             bits &= bits - 1;
                         }
                     }
-                    writer.copy(row, (if sum { total } else { count }).to_ne_bytes().as_ptr());
-                    writer.set_valid(row, count > 0);
-                    continue;
-                }
+                    total
+                });
+                states.write_valid(writer, first, |state| bits(state).any(|(_, bits)| bits != 0));
+                return Ok(());
             }
-            let valid = match (flag, rows) {
-                (Some(flag), _) => get::<u8>(*state, flag) != 0,
-                // A count of rows says what no flag needs to.
-                (None, Some(rows)) => slot.seen == Seen::Always || get::<i64>(*state, rows) != 0,
-                (None, None) => true,
-            };
-            writer.set_valid(row, valid);
+        }
+        match slot.seen {
+            Seen::Always => states.write_valid(writer, first, |_| true),
+            Seen::Flag(flag) => states.write_valid(writer, first, |state| get::<u8>(state, flag) != 0),
+            Seen::Occupied => states.write_valid(writer, first, |state| is_occupied(layout, state)),
         }
     }
     Ok(())

@@ -19,13 +19,36 @@ pub(super) enum Bound {
 /// What is asked of a column.
 #[derive(Debug)]
 pub(super) enum Asked {
-    Range { column: u32, ty: Type, low: Scalar, high: Scalar },
+    Range {
+        column: u32,
+        ty: Type,
+        low: Scalar,
+        high: Scalar,
+    },
     /// Bit `value - low` of the bits.
-    Bits { column: u32, ty: Type, low: i64, bits: Arc<Table> },
-    Member { column: u32, ty: Type, table: Arc<Table> },
-    Bit { column: u32 },
-    Valid { column: u32 },
-    Compare { op: Comparison, ty: Type, a: u32, b: u32 },
+    Bits {
+        column: u32,
+        ty: Type,
+        low: i64,
+        bits: Arc<Table>,
+    },
+    Member {
+        column: u32,
+        ty: Type,
+        table: Arc<Table>,
+    },
+    Bit {
+        column: u32,
+    },
+    Valid {
+        column: u32,
+    },
+    Compare {
+        op: Comparison,
+        ty: Type,
+        a: u32,
+        b: u32,
+    },
 }
 
 impl Bound {
@@ -35,6 +58,24 @@ impl Bound {
             Test::All(tests) => Self::All(tests.iter().map(|test| Self::of(test, values)).collect()),
             Test::Any(tests) => Self::Any(tests.iter().map(|test| Self::of(test, values)).collect()),
             Test::Column { ask, strict, flip } => Self::Column { ask: Asked::of(ask, values), strict: *strict, flip: *flip },
+        }
+    }
+
+    /// Hands every column that is read to `each`.
+    pub(super) fn columns(&self, each: &mut impl FnMut(u32)) {
+        match self {
+            Self::All(tests) | Self::Any(tests) => tests.iter().for_each(|test| test.columns(each)),
+            Self::Column { ask, .. } => match *ask {
+                Asked::Range { column, .. }
+                | Asked::Bits { column, .. }
+                | Asked::Member { column, .. }
+                | Asked::Bit { column }
+                | Asked::Valid { column } => each(column),
+                Asked::Compare { a, b, .. } => {
+                    each(a);
+                    each(b);
+                }
+            },
         }
     }
 
@@ -91,14 +132,38 @@ impl Bound {
 macro_rules! with_integer {
     ($ty:expr, $T:ident => $body:expr) => {
         match $ty {
-            Type::Bool | Type::U8 | Type::F32 | Type::F64 => { type $T = u8; $body }
-            Type::I8 => { type $T = i8; $body }
-            Type::I16 => { type $T = i16; $body }
-            Type::I32 => { type $T = i32; $body }
-            Type::I64 => { type $T = i64; $body }
-            Type::I128 => { type $T = i128; $body }
-            Type::U16 => { type $T = u16; $body }
-            Type::U32 => { type $T = u32; $body }
+            Type::Bool | Type::U8 | Type::F32 | Type::F64 => {
+                type $T = u8;
+                $body
+            }
+            Type::I8 => {
+                type $T = i8;
+                $body
+            }
+            Type::I16 => {
+                type $T = i16;
+                $body
+            }
+            Type::I32 => {
+                type $T = i32;
+                $body
+            }
+            Type::I64 => {
+                type $T = i64;
+                $body
+            }
+            Type::I128 => {
+                type $T = i128;
+                $body
+            }
+            Type::U16 => {
+                type $T = u16;
+                $body
+            }
+            Type::U32 => {
+                type $T = u32;
+                $body
+            }
         }
     };
 }
@@ -124,9 +189,7 @@ impl Asked {
                     None => Self::Member { column, ty, table },
                 }
             }
-            Ask::Lookup { column, ty, table } => {
-                Self::Bits { column, ty, low: 0, bits: values.tables[table.0 as usize].clone() }
-            }
+            Ask::Lookup { column, ty, table } => Self::Bits { column, ty, low: 0, bits: values.tables[table.0 as usize].clone() },
             Ask::Bit { column } => Self::Bit { column },
             Ask::Valid { column } => Self::Valid { column },
             Ask::Compare { op, ty, a, b } => Self::Compare { op, ty, a, b },
@@ -168,7 +231,8 @@ impl Asked {
                     });
                     return;
                 }
-                with_integer!(*ty, T => {
+                #[expect(clippy::unnecessary_cast, reason = "only of one of the types")]
+                let () = with_integer!(*ty, T => {
                     let values = values.cast::<T>();
                     // SAFETY: the column holds so many values; a place past the table is not read.
                     select::test(rows, out, |at| unsafe {
@@ -181,7 +245,8 @@ impl Asked {
             }
             Self::Member { column, ty, table } => {
                 let values = values(*column);
-                with_integer!(*ty, T => {
+                #[expect(clippy::unnecessary_cast, reason = "only of one of the types")]
+                let () = with_integer!(*ty, T => {
                     let values = values.cast::<T>();
                     if table.len <= 8 {
                         let mut list = [T::default(); 8];

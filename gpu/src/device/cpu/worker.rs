@@ -28,6 +28,11 @@ static NO_NULLS: [u64; WORDS + 1] = [u64::MAX; WORDS + 1];
 
 /// Rows of a group in a block, on average, from which on it pays to split the block.
 const SPLIT_FROM: usize = 8;
+/// How far ahead columns are asked for, in rows: what memory takes to answer. The processor's own guesses are
+/// disturbed by the many columns, a little of each at a time.
+const AHEAD: usize = 2 * BLOCK;
+/// One in so many rows that reach the sink make it read nearly every line of its columns.
+const SPARSE: usize = 16;
 /// Bytes of a hash table that are likely to be near the processor already.
 const NEAR: usize = 1 << 18;
 
@@ -51,6 +56,10 @@ pub(super) struct Worker {
     context: Context,
     views: Vec<ColumnView>,
     list: Vec<u16>,
+    /// Which columns vector instructions test.
+    tested: Vec<bool>,
+    /// Whether enough rows of the last block reached the sink for it to read nearly everything.
+    reads_all: bool,
     pub(super) state: State,
 }
 
@@ -60,11 +69,23 @@ unsafe impl Send for Worker {}
 /// What a sink has of a worker.
 #[derive(Debug)]
 pub(super) enum State {
-    Materialize { columns: Vec<Kept>, views: Vec<ColumnView>, segments: Vec<Segment>, rows: usize },
+    Materialize {
+        columns: Vec<Kept>,
+        views: Vec<ColumnView>,
+        segments: Vec<Segment>,
+        rows: usize,
+    },
     Bitmap,
     /// One state, or one for each combination of keys.
-    States { memory: Memory, split: Option<Lists> },
-    Hash { table: HashTable, words: Vec<u64>, homes: Vec<u64> },
+    States {
+        memory: Memory,
+        split: Option<Lists>,
+    },
+    Hash {
+        table: HashTable,
+        words: Vec<u64>,
+        homes: Vec<u64>,
+    },
     TopK(TopRows),
 }
 
@@ -119,11 +140,7 @@ impl Worker {
             SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None },
             SinkCode::Dense { state, groups, split, .. } => State::States {
                 memory: states(&state.empty, *groups)?,
-                split: split.as_ref().map(|_| Lists {
-                    numbers: vec![0; BLOCK],
-                    rows: vec![0; STRIDE * *groups],
-                    digits: vec![],
-                }),
+                split: split.as_ref().map(|_| Lists { numbers: vec![0; BLOCK], rows: vec![0; STRIDE * *groups], digits: vec![] }),
             },
             SinkCode::Hash { keys, state, .. } => State::Hash {
                 table: HashTable::new(EntryLayout { keys, state })?,
@@ -148,7 +165,11 @@ impl Worker {
             threshold: u64::MAX,
         };
         let views = vec![ColumnView { values: null, validity: null }; shared.pipeline.columns.len()];
-        Ok(Self { context, views, list: vec![0; most + SLACK], state })
+        let mut tested = vec![false; shared.pipeline.columns.len()];
+        if let Some(test) = &shared.test {
+            test.columns(&mut |column| tested[column as usize] = true);
+        }
+        Ok(Self { context, views, list: vec![0; most + SLACK], tested, reads_all: true, state })
     }
 
     /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
@@ -162,6 +183,7 @@ impl Worker {
         while begin < end {
             let rows = BLOCK.min(end - begin);
             self.look_at(chunk, begin);
+            self.fetch_ahead(chunk, begin + AHEAD, end);
             // SAFETY: the morsel is of the chunk, so the block is.
             unsafe { self.block(shared, rows, bitmap.wrapping_add((begin - morsel.begin) / 64))? };
             begin += rows;
@@ -197,6 +219,24 @@ impl Worker {
         self.context.columns = self.views.as_ptr();
     }
 
+    /// Asks for the memory of a later block: of the columns that are tested, and of the others where most lines are read.
+    fn fetch_ahead(&self, chunk: &Chunk, begin: usize, end: usize) {
+        if begin >= end {
+            return;
+        }
+        let rows = BLOCK.min(end - begin);
+        for (column, tested) in chunk.columns.iter().zip(&self.tested) {
+            if !tested && !self.reads_all {
+                continue;
+            }
+            let bits = column.ty.ty.bits() as usize;
+            let first = column.values.as_ptr().wrapping_add(begin * bits / 8);
+            for line in (0..rows * bits / 8).step_by(64) {
+                fetch(first.wrapping_add(line));
+            }
+        }
+    }
+
     /// # Safety
     ///
     /// The views point at a block of so many rows; `bitmap` at its words, where the sink marks rows.
@@ -209,6 +249,7 @@ impl Worker {
             // SAFETY: as this function's own.
             unsafe { test.mask(&self.views, rows, &mut found) };
             count = select::count(&found);
+            self.reads_all = count * SPARSE >= rows;
             if count == 0 {
                 return Ok(());
             }
@@ -345,7 +386,10 @@ impl Worker {
                 if let State::Hash { table, homes, .. } = &self.state
                     && table.bytes() > NEAR
                 {
-                    fetch(table, layout.stride(), &homes[..count]);
+                    let stride = layout.stride();
+                    for home in &homes[..count] {
+                        fetch(table.entries().wrapping_add(*home as usize * stride));
+                    }
                 }
                 let folded = self.call(*fold, list, count, std::ptr::null_mut());
                 if let State::Hash { table, .. } = &mut self.state {
@@ -479,14 +523,14 @@ fn digits(shared: &Shared<'_>, views: &[ColumnView], out: &mut Vec<Digit>) {
     }
 }
 
-/// Asks for the places' memory, so that it is near when they are looked at.
-fn fetch(table: &HashTable, stride: usize, homes: &[u64]) {
+/// Asks for the memory at an address, any at all.
+#[inline(always)]
+fn fetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    for home in homes {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a home is a place of the table; fetching changes nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(table.at(stride, *home).cast()) };
+    // SAFETY: fetching changes nothing, and an address that is nowhere is passed over.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (table, stride, homes);
+    let _ = address;
 }
