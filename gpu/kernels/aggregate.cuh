@@ -98,7 +98,7 @@ template <u32 COPIES> INLINE void shared_add_wide(u32* at, i128 value) {
 }
 INLINE void shared_add_float(u64* at, f64 value) { atomicAdd((f64*)at, value); }
 INLINE void shared_max(u64* at, u64 code) {
-    if (code > *(volatile u64*)at) atomicMax(at, code);
+    if (code > load_shared(at)) atomicMax(at, code);
 }
 
 // The flush: all copies of a cell as one value. After a __syncthreads.

@@ -50,6 +50,7 @@ INLINE void raise(u32* faults, u32 fault) { atomicMax(faults, fault); }
 #ifdef EMULATED
 INLINE u64 load_acquire(const u64* at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
 INLINE u64 load_relaxed(const u64* at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+INLINE u64 load_shared(const u64* at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
 INLINE void store_relaxed(u64* at, u64 value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
 INLINE void store_release(u64* at, u64 value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
 #else
@@ -63,6 +64,8 @@ INLINE u64 load_relaxed(const u64* at) {
     asm volatile("ld.relaxed.gpu.u64 %0, [%1];" : "=l"(value) : "l"(at) : "memory");
     return value;
 }
+// The same of shared memory, where the compiler knows that it is: a relaxed load would be a generic one.
+INLINE u64 load_shared(const u64* at) { return *(const volatile u64*)at; }
 INLINE void store_relaxed(u64* at, u64 value) {
     asm volatile("st.relaxed.gpu.u64 [%0], %1;" : : "l"(at), "l"(value) : "memory");
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use cpu::Cpu;
 pub use cuda::{CudaDevice, Nvrtc, nvidia};
-pub use emulated::{Emulated, Faults};
+pub use emulated::{Asked, Emulated, Faults, Watched};
 pub use run::{Cancel, Counters, Execution, Kernel, Run};
 
 use crate::error::{Error, Result};

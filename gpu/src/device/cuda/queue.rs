@@ -23,6 +23,8 @@ pub struct Queue {
     stream: Box<dyn Stream>,
     /// Columns that launches under way read.
     held: HashMap<u64, Arc<Resident>>,
+    /// Columns that the next launch will read: their addresses are given out already.
+    next: HashMap<u64, Arc<Resident>>,
     /// Those of them that this run copied, and nobody else may read yet.
     fresh: Vec<u64>,
     /// What the run has cost so far.
@@ -38,6 +40,7 @@ impl Queue {
             columns: Arc::clone(columns),
             stream: driver.stream()?,
             held: HashMap::new(),
+            next: HashMap::new(),
             fresh: Vec::new(),
             counters: Counters::default(),
         })
@@ -97,11 +100,9 @@ impl Queue {
     }
 
     fn column(&mut self, column: &Column) -> Result<Arc<Resident>> {
-        if let Some(found) = self.held.get(&column.key) {
-            return Ok(Arc::clone(found));
-        }
-        if let Some(found) = self.columns.get(column.key) {
-            self.held.insert(column.key, Arc::clone(&found));
+        let found = self.next.get(&column.key).or_else(|| self.held.get(&column.key)).map(Arc::clone);
+        if let Some(found) = found.or_else(|| self.columns.get(column.key)) {
+            self.next.insert(column.key, Arc::clone(&found));
             return Ok(found);
         }
         let part = |buffer: &Buffer, bits: usize| {
@@ -114,7 +115,7 @@ impl Queue {
             None => None,
         };
         let made = Arc::new(Resident { values, validity });
-        self.held.insert(column.key, Arc::clone(&made));
+        self.next.insert(column.key, Arc::clone(&made));
         self.fresh.push(column.key);
         Ok(made)
     }
@@ -124,6 +125,7 @@ impl Queue {
         let most = u64::from(self.driver.processors() * BLOCKS_PER_PROCESSOR);
         let blocks = tiles.clamp(1, most) as u32;
         self.stream.launch(&self.module, kernel, blocks, BLOCK, arguments)?;
+        self.held.extend(self.next.drain());
         self.counters.launches += 1;
         Ok(())
     }
@@ -149,7 +151,7 @@ impl Queue {
     fn waited(&mut self) {
         self.counters.synchronizations += 1;
         for key in self.fresh.drain(..) {
-            if let Some(column) = self.held.get(&key) {
+            if let Some(column) = self.next.get(&key).or_else(|| self.held.get(&key)) {
                 self.columns.put(key, column);
             }
         }
@@ -167,6 +169,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         let _ = self.stream.synchronize();
         self.held.clear();
+        self.next.clear();
         self.columns.trim();
     }
 }

@@ -12,21 +12,48 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-const SHIM: &str = include_str!("shim.hpp");
 /// As strict about floats as NVRTC is told to be: nothing fused, nothing reassociated.
-const FLAGS: [&str; 11] = [
-    "-std=c++17",
-    "-O1",
-    "-w",
-    "-fPIC",
-    "-shared",
-    "-ffp-contract=off",
-    "-fno-strict-aliasing",
-    "-fwrapv",
-    "-fno-exceptions",
-    "-fno-stack-protector",
-    "-fcf-protection=none",
-];
+const FLAGS: [&str; 8] =
+    ["-std=c++17", "-O1", "-w", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fwrapv", "-fno-stack-protector"];
+/// Of a library.
+const LIBRARY: [&str; 4] = ["-shared", "-fno-exceptions", "-fcf-protection=none", "-fno-gnu-unique"];
+/// What ThreadSanitizer watches, with lines for its reports.
+const WATCHED: [&str; 2] = ["-fsanitize=thread", "-g1"];
+
+/// How the threads of a block run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// As fibres.
+    Fibres,
+    /// As threads of the host, which ThreadSanitizer watches.
+    Watched,
+}
+
+impl Threads {
+    /// What stands before a text.
+    fn before(self) -> &'static str {
+        match self {
+            Self::Fibres => concat!(include_str!("fibres.hpp"), include_str!("shim.hpp")),
+            Self::Watched => concat!(include_str!("threads.hpp"), include_str!("shim.hpp")),
+        }
+    }
+
+    /// The types of an entry's parameters behind the kernel's words.
+    fn rest(self) -> &'static [&'static str] {
+        match self {
+            Self::Fibres => &["unsigned", "unsigned", "char*", "emulated::u64"],
+            Self::Watched => &["unsigned", "unsigned", "unsigned", "unsigned"],
+        }
+    }
+
+    fn flags(self) -> Vec<&'static str> {
+        let watched: &[&str] = match self {
+            Self::Fibres => &[],
+            Self::Watched => &WATCHED,
+        };
+        [&FLAGS[..], &LIBRARY, watched].concat()
+    }
+}
 
 /// The compiler's name.
 pub fn compiler() -> String {
@@ -52,30 +79,63 @@ pub fn entry(kernel: &str) -> String {
     format!("emulate_{kernel}")
 }
 
-/// Builds a text, or finds it built; how long building took.
-pub fn library(text: &str) -> Result<(PathBuf, Duration)> {
-    let mut whole = format!("{SHIM}\n{text}\n");
+/// Builds a text as a library, or finds it built; how long building took.
+pub fn library(text: &str, threads: Threads) -> Result<(PathBuf, Duration)> {
+    let mut whole = format!("{}\n{text}\n", threads.before());
     for kernel in kernels(text) {
+        let rest = threads.rest();
+        let parameters: Vec<String> = rest.iter().enumerate().map(|(at, ty)| format!("{ty} r{at}")).collect();
+        let arguments: Vec<String> = (0..rest.len()).map(|at| format!("r{at}")).collect();
         whole.push_str(&format!(
-            "extern \"C\" unsigned {}(const u64* words, unsigned blocks, unsigned threads, char* stacks, u64 bytes) {{ \
-             return emulated::run({kernel}, words, blocks, threads, stacks, bytes); }}\n",
-            entry(&kernel)
+            "extern \"C\" unsigned {}(const emulated::u64* words, {}) {{ return emulated::run({kernel}, words, {}); }}\n",
+            entry(&kernel),
+            parameters.join(", "),
+            arguments.join(", ")
         ));
     }
-    let failed = |what: &str, error: io::Error| Error::Failed(format!("emulated device: {what}: {error}"));
-    let folder = folder().map_err(|error| failed("the folder of built kernels", error))?;
-    let library = folder.join(format!("{}.so", key(&whole)));
-    if library.is_file() {
-        return Ok((library, Duration::ZERO));
+    build(&whole, &threads.flags(), "so")
+}
+
+/// Builds the process that is watched by ThreadSanitizer, or finds it built.
+pub fn watch() -> Result<PathBuf> {
+    let flags = [&FLAGS[..], &WATCHED, &["-ldl", "-pthread"]].concat();
+    build(include_str!("watch.cpp"), &flags, "run").map(|(path, _)| path)
+}
+
+/// A copy of a library, which is opened as another one.
+pub fn copy(library: &Path, number: usize) -> Result<PathBuf> {
+    let copy = library.with_extension(format!("{number}.so"));
+    if !copy.is_file() {
+        let made = library.with_extension(format!("{number}.{}", own()));
+        let copied = fs::copy(library, &made).and_then(|_| fs::rename(&made, &copy));
+        copied.map_err(|error| failed("copying a kernel", error))?;
     }
+    Ok(copy)
+}
+
+/// A part of a name that nobody else has.
+pub fn own() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub fn failed(what: &str, error: io::Error) -> Error {
+    Error::Failed(format!("emulated device: {what}: {error}"))
+}
+
+fn build(whole: &str, flags: &[&str], extension: &str) -> Result<(PathBuf, Duration)> {
+    let folder = folder().map_err(|error| failed("the folder of built kernels", error))?;
+    let path = folder.join(format!("{}.{extension}", key(whole, flags)));
+    if path.is_file() {
+        return Ok((path, Duration::ZERO));
+    }
     let begin = Instant::now();
-    let own = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let (source, made) = (folder.join(format!("{own}.cpp")), folder.join(format!("{own}.so")));
+    let own = own();
+    let (source, made) = (folder.join(format!("{own}.cpp")), folder.join(format!("{own}.{extension}")));
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&source);
     let written = file.as_mut().map_err(|error| io::Error::from(error.kind())).and_then(|file| file.write_all(whole.as_bytes()));
     written.map_err(|error| failed("writing a kernel", error))?;
-    let built = Command::new(compiler()).args(FLAGS).arg(&source).arg("-o").arg(&made).output();
+    let built = Command::new(compiler()).arg(&source).args(flags).arg("-o").arg(&made).output();
     let _ = fs::remove_file(&source);
     let built = built.map_err(|error| Error::Absent(format!("emulated device: {} does not start: {error}", compiler())))?;
     if !built.status.success() {
@@ -83,21 +143,21 @@ pub fn library(text: &str) -> Result<(PathBuf, Duration)> {
         return Err(Error::Invalid(format!("a generated kernel does not compile:\n{said}")));
     }
     // Whoever builds the same at the same time puts the same file there.
-    fs::rename(&made, &library).map_err(|error| failed("keeping a kernel", error))?;
-    Ok((library, begin.elapsed()))
+    fs::rename(&made, &path).map_err(|error| failed("keeping a kernel", error))?;
+    Ok((path, begin.elapsed()))
 }
 
-fn key(whole: &str) -> String {
+fn key(whole: &str, flags: &[&str]) -> String {
     let part = |seed: u8| {
         let mut hasher = DefaultHasher::new();
-        (seed, whole, FLAGS, compiler()).hash(&mut hasher);
+        (seed, whole, flags, compiler()).hash(&mut hasher);
         hasher.finish()
     };
     format!("{:016x}{:016x}", part(0), part(1))
 }
 
 /// Where libraries are kept: a folder that only its owner may write, as they are opened and run.
-fn folder() -> io::Result<PathBuf> {
+pub fn folder() -> io::Result<PathBuf> {
     let own = fs::metadata("/proc/self").map(|of| of.uid()).unwrap_or(0);
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));

@@ -5,7 +5,6 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +34,21 @@ pub struct Faults {
     pub launch: Option<u64>,
     /// A copy, in either direction.
     pub copy: Option<u64>,
+    /// Whether all that come later fail too, as memory that stays short.
+    pub lasting: bool,
+}
+
+/// How often each was asked for, also what failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Allocations.
+    pub allocations: u64,
+    /// Compilations.
+    pub compiles: u64,
+    /// Launches.
+    pub launches: u64,
+    /// Copies, in either direction.
+    pub copies: u64,
 }
 
 /// The driver.
@@ -45,21 +59,19 @@ pub struct Host {
 
 #[derive(Debug, Default)]
 struct State {
-    faults: Faults,
-    allocations: AtomicU64,
-    compiles: AtomicU64,
-    launches: AtomicU64,
-    copies: AtomicU64,
+    asked: Mutex<(Asked, Faults)>,
     /// What was reserved: sizes by address.
     memory: Mutex<HashMap<u64, usize>>,
     modules: Mutex<HashMap<String, Arc<Built>>>,
 }
 
 impl State {
-    /// Counts, and fails if it is the one that is to fail.
-    fn count(counter: &AtomicU64, failing: Option<u64>, error: Error) -> Result<()> {
-        let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        if failing == Some(number) { Err(error) } else { Ok(()) }
+    /// Counts what `which` picks, and says whether it is one that is to fail.
+    fn fails(&self, which: impl FnOnce(&mut Asked, Faults) -> (&mut u64, Option<u64>)) -> bool {
+        let (asked, faults) = &mut *self.asked.lock();
+        let (number, failing) = which(asked, *faults);
+        *number += 1;
+        failing.is_some_and(|failing| *number == failing || faults.lasting && *number > failing)
     }
 
     /// Whether the bytes lie in reserved memory.
@@ -73,7 +85,10 @@ impl State {
     }
 
     fn copy(&self) -> Result<()> {
-        Self::count(&self.copies, self.faults.copy, Error::Failed("emulated device: a copy fails".to_owned()))
+        if self.fails(|asked, faults| (&mut asked.copies, faults.copy)) {
+            return Err(Error::Failed("emulated device: a copy fails".to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -84,9 +99,19 @@ fn layout(bytes: usize) -> Result<Layout> {
 impl Host {
     /// One that fails as told.
     pub fn new(faults: Faults) -> Self {
-        let mut state = State::default();
-        state.faults = faults;
-        Self { state: Arc::new(state) }
+        let host = Self { state: Arc::default() };
+        host.fail(faults);
+        host
+    }
+
+    /// From now on fails as told, counted anew.
+    pub fn fail(&self, faults: Faults) {
+        *self.state.asked.lock() = (Asked::default(), faults);
+    }
+
+    /// What was asked for since it was told how to fail.
+    pub fn asked(&self) -> Asked {
+        self.state.asked.lock().0
     }
 
     /// Allocations not given back.
@@ -97,12 +122,13 @@ impl Host {
 
 impl Driver for Host {
     fn compile(&self, source: &str) -> Result<Arc<dyn Module>> {
-        let fails = Error::Failed("emulated device: a compilation fails".to_owned());
-        State::count(&self.state.compiles, self.state.faults.compile, fails)?;
+        if self.state.fails(|asked, faults| (&mut asked.compiles, faults.compile)) {
+            return Err(Error::Failed("emulated device: a compilation fails".to_owned()));
+        }
         if let Some(found) = self.state.modules.lock().get(source) {
             return Ok(Arc::new(Built { time: Duration::ZERO, ..Built::clone(found) }));
         }
-        let (path, time) = build::library(source)?;
+        let (path, time) = build::library(source, build::Threads::Fibres)?;
         let built = Built { library: open(path)?, time };
         self.state.modules.lock().insert(source.to_owned(), Arc::new(built.clone()));
         Ok(Arc::new(built))
@@ -110,7 +136,9 @@ impl Driver for Host {
 
     fn allocate(&self, bytes: usize) -> Result<u64> {
         let none = || Error::OutOfMemory(format!("emulated device: no memory for {bytes} bytes"));
-        State::count(&self.state.allocations, self.state.faults.allocation, none())?;
+        if self.state.fails(|asked, faults| (&mut asked.allocations, faults.allocation)) {
+            return Err(none());
+        }
         // SAFETY: the layout is not of size zero.
         let memory = unsafe { alloc(layout(bytes)?) };
         if memory.is_null() {
@@ -220,8 +248,9 @@ impl Stream for Queue {
     }
 
     fn launch(&mut self, module: &Arc<dyn Module>, kernel: &str, blocks: u32, threads: u32, arguments: &[u64]) -> Result<()> {
-        let fails = Error::Failed("emulated device: a launch fails".to_owned());
-        State::count(&self.state.launches, self.state.faults.launch, fails)?;
+        if self.state.fails(|asked, faults| (&mut asked.launches, faults.launch)) {
+            return Err(Error::Failed("emulated device: a launch fails".to_owned()));
+        }
         let module = module.as_any().downcast_ref::<Built>();
         let module = module.ok_or_else(|| Error::Invalid("emulated device: a module of another driver".to_owned()))?;
         if threads as usize > THREADS {

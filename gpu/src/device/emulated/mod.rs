@@ -1,15 +1,19 @@
 //! The CUDA C++ itself, built by the host's C++ compiler and run: what tests use where no GPU is.
 //!
 //! Everything above [`Driver`](super::cuda::interface::Driver) is the code that a GPU runs too. `shim.hpp` gives the text
-//! CUDA's words, `build.rs` compiles and opens it, `driver.rs` answers as a device would, and fails where a test asks it to.
+//! CUDA's words, `build.rs` compiles it. There are two devices: [`Emulated`] runs a block's threads as fibres
+//! (`fibres.hpp`), quickly and in the same order every time, and fails where a test asks it to (`driver.rs`); [`Watched`] runs
+//! them as threads (`threads.hpp`) in a process that ThreadSanitizer watches (`watched.rs`, `watch.cpp`).
 
 mod build;
 mod driver;
+mod watched;
 
 use std::sync::Arc;
 
-pub use driver::Faults;
 use driver::Host;
+pub use driver::{Asked, Faults};
+pub use watched::Watched;
 
 use super::cuda::execution::compile;
 use super::cuda::interface::Driver;
@@ -38,6 +42,16 @@ impl Emulated {
     /// A device that fails where `faults` say, and keeps at most `columns` bytes of columns.
     pub fn new(faults: Faults, columns: usize) -> Self {
         Self { host: Arc::new(Host::new(faults)), columns: Arc::new(Columns::new(columns)) }
+    }
+
+    /// From now on fails as told, counted anew.
+    pub fn fail(&self, faults: Faults) {
+        self.host.fail(faults);
+    }
+
+    /// What was asked of the driver since it was told how to fail.
+    pub fn asked(&self) -> Asked {
+        self.host.asked()
     }
 
     /// Allocations that were not given back. Kept columns are given back first.
