@@ -244,7 +244,7 @@ def main():
     speed = f"; memory {peak / 1e9:.1f} GB/s" if peak else ""
     print(f"\n{common.machine()}{speed}; {arguments.threads} threads; device {arguments.device}")
     print(f"lineitem at scale {arguments.scale}, {duck.rows} rows; median ms (fastest to slowest) of {count} runs\n")
-    print(f"{'':<38}" + "".join(f"{side.name:>26}" for side in sides) + f"{'ratio':>8}{'GB/s':>8}{'of peak':>9}")
+    print(f"{'':<38}" + "".join(f"{side.name:>30}" for side in sides) + f"{'ratio':>8}{'GB/s':>8}{'of peak':>9}")
     lowest, queries = float("inf"), {}
     for query in [*TPCH, *GROUPS]:
         medians = {side.name: statistics.median(times[query, side.name]) for side in sides}
@@ -254,7 +254,7 @@ def main():
             cells.append(f"{medians[side.name] * 1e3:.1f} ({min(found) * 1e3:.1f} to {max(found) * 1e3:.1f})")
         ratio = medians[duck.name] / medians[warpwise.name]
         lowest = min(lowest, ratio)
-        line = f"{query:<38}" + "".join(f"{cell:>26}" for cell in cells) + f"{ratio:>8.2f}"
+        line = f"{query:<38}" + "".join(f"{cell:>30}" for cell in cells) + f"{ratio:>8.2f}"
         rate = BYTES[query] * duck.rows / medians[warpwise.name] if query in BYTES else None
         if rate:
             line += f"{rate / 1e9:>8.1f}" + (f"{rate / peak:>9.0%}" if peak else "")
