@@ -1,0 +1,172 @@
+-- What devices refuse, and the words in which they do: EXPLAIN must name what is at fault. DataFusion runs it all the same.
+--
+-- A paragraph that begins with "-- refused:" is a query and the text that its refusal holds; the others set up.
+
+create table refusals_t (id int, k smallint, i int, l bigint, n numeric(20,4), m numeric(12,2), wide numeric(50,5), f float8, g float8, r real, b boolean, d date, tm time, ts timestamp, z timestamptz, e interval, t text, u text, y bytea, a int[], id2 uuid, j json)
+
+insert into refusals_t select g, g % 3, g % 10, g * 1000000007::bigint, g * 1.2345, g / 4.0, g, g * 0.75::float8, (g % 7)::float8, g::real, g % 2 = 0, date '2020-01-01' + g, time '10:00:00', timestamp '2020-01-01' + g * interval '1 hour', timestamptz '2020-01-01 00:00:00+00' + g * interval '1 hour', g * interval '1 day', 'word ' || g % 5, 'word ' || g % 4, '\x01', array[g], '12345678-1234-1234-1234-123456789012', '{"a": 1}' from generate_series(1, 100000) g
+
+create table refusals_other (id int, name text)
+
+insert into refusals_other values (1, 'one'), (2, 'two')
+
+select count(id), count(k), count(i), count(l), count(n), count(m), count(f), count(g), count(r), count(b), count(d), count(ts), count(t), count(u) from refusals_t
+
+-- refused: function stddev
+select stddev_samp(f) from refusals_t where id < 100
+
+-- refused: function var_pop
+select k, var_pop(f) from refusals_t group by k
+
+-- refused: string_agg
+select string_agg(t, ',' order by id) from refusals_t where id < 10
+
+-- refused: array_agg
+select array_agg(i order by id) from refusals_t where id < 10
+
+-- refused: function regr_slope
+select regr_slope(f, g) from refusals_t where id < 100
+
+-- refused: function corr
+select corr(f, g) from refusals_t where id < 100
+
+-- refused: function bool_and
+select k, bool_and(b) from refusals_t group by k
+
+-- refused: function bit_or
+select bit_or(i) from refusals_t where id > 5
+
+-- refused: percentile_cont
+select percentile_cont(0.5) within group (order by f) from refusals_t where id < 100
+
+-- refused: GROUPING SETS
+select k, b, count(*) from refusals_t group by grouping sets ((k), (b))
+
+-- refused: GROUPING SETS, ROLLUP and CUBE
+select k, count(*) from refusals_t group by rollup (k)
+
+-- refused: GROUPING SETS, ROLLUP and CUBE
+select k, b, count(*) from refusals_t group by cube (k, b)
+
+-- refused: WindowAggExec
+select id, sum(i) over (order by id) as running from refusals_t where id < 10
+
+-- refused: HashJoinExec
+select count(*) from refusals_t t join refusals_other o on t.id = o.id where t.i >= 0
+
+-- refused: UnionExec
+select count(*) from (select id from refusals_t where id < 5 union all select id from refusals_other where id > 1) x
+
+-- refused: SortExec
+select id from refusals_t where id < 10 order by id
+
+-- refused: random
+select count(*) from refusals_t where random() < 2 and id < 10
+
+-- refused: division of numeric
+select sum(m / n) from refusals_t where id < 10
+
+-- refused: function mod
+select count(*) from refusals_t where mod(f::numeric, 2) = 0
+
+-- refused: function sqrt
+select sum(sqrt(f)) from refusals_t where id < 10
+
+-- refused: function power
+select sum(power(f, 2)) from refusals_t where id < 10
+
+-- refused: function ln
+select sum(ln(f)) from refusals_t where id < 10
+
+-- refused: round
+select sum(round(n, 1)) from refusals_t where id < 10
+
+-- refused: extract(epoch)
+select max(extract(epoch from ts)) from refusals_t where id < 10
+
+-- refused: extract(second)
+select count(*) from refusals_t where extract(second from ts) = 0
+
+-- refused: with time zone
+select count(*) from refusals_t where extract(year from z) = 2020
+
+-- refused: LIKE
+select count(*) from refusals_t where t like u
+
+-- refused: ||
+select count(*) from refusals_t where t || u = 'word 1word 1'
+
+-- refused: operator &
+select count(*) from refusals_t where (l & 7) = 1
+
+-- refused: Interval
+select count(*) from refusals_t where e > interval '5 days'
+
+-- refused: Time64
+select count(*) from refusals_t where tm > '09:00:00'
+
+-- refused: Binary
+select count(*) from refusals_t where y = '\x01'
+
+-- refused: List
+select count(*) from refusals_t where a = array[5]
+
+-- refused: type
+select count(*) from refusals_t where id2 = '12345678-1234-1234-1234-123456789012'
+
+-- refused: Decimal256
+select sum(wide) from refusals_t where wide > 5
+
+-- refused: count(DISTINCT
+select count(distinct l), count(distinct i) from refusals_t
+
+-- refused: sum(DISTINCT
+select sum(distinct f), count(distinct i) from refusals_t
+
+-- refused: avg of
+select avg(distinct i) from refusals_t
+
+-- refused: IN over more than
+select count(*) from refusals_t where f in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34)
+
+-- refused: GlobalLimitExec
+select count(*) from (select id from refusals_t where i = 3 limit 5) x
+
+-- refused: Interval
+select count(*) from refusals_t where ts + interval '1 day' > timestamp '2020-02-01'
+
+-- refused: function date_trunc
+select date_trunc('day', ts) as day, count(*) from refusals_t where id < 100 group by 1
+
+-- refused: values fit
+select sum(n::numeric(5,0)) from refusals_t where id < 10
+
+-- refused: function greatest
+select sum(greatest(f, g)) from refusals_t where id < 10
+
+-- refused: function to_char
+select to_char(ts, 'YYYY') as year, count(*) from refusals_t where id < 100 group by 1
+
+-- refused: what follows an average
+select max(average) from (select k, avg(f) as average from refusals_t group by k) x
+
+-- refused: extract(epoch) of date
+select max(extract(epoch from d)) from refusals_t where l > 0
+
+-- refused: function md5
+select count(*) from refusals_t where md5(t || u) = ''
+
+-- refused: cast of timestamp
+select count(*) from refusals_t where ts::text = '2020-01-01 01:00:00'
+
+-- refused: operator %
+select count(*) from refusals_t where n % 1 = 0.5
+
+-- refused: function date_part
+select count(*) from refusals_t where date_part('hour', ts) = 3
+
+-- refused: first_value
+select distinct on (k) k, i, id from refusals_t where id < 100 order by k, i, id
+
+-- refused: NestedLoopJoinExec
+select count(*) from refusals_t t, refusals_other o where t.id < o.id and t.id < 100
