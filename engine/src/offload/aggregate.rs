@@ -10,7 +10,6 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use warpwise_gpu::program::sink::DENSE_LIMIT;
@@ -176,7 +175,8 @@ impl Lowering<'_> {
                 [] => None,
                 [only] => {
                     let value = self.expr(only, scope)?;
-                    let plain = only.downcast_ref::<Column>().is_some() && !self.b.ty(value.node).nullable;
+                    // A stored column raises nothing; what is computed may, and is computed for that alone.
+                    let plain = self.b.is_column(value.node) && !self.b.ty(value.node).nullable;
                     (!plain).then_some(value.node)
                 }
                 _ => return Err(refused("count of several arguments has no device form".to_owned())),

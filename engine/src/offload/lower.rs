@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use warpwise_gpu::program::builder::power_of_ten;
 use warpwise_gpu::program::{Block, ExprId, Pipeline, Sink, Statement, ValueType, Values, verify};
 
 use super::plan::{End, Stage, Step};
@@ -171,7 +172,15 @@ impl Lowered {
 pub fn of_type(name: &str, data_type: &DataType) -> InputColumn {
     let (name, data_type) = (name.to_owned(), data_type.clone());
     match Kind::of(&data_type) {
-        Some((kind, ty)) => InputColumn { name, data_type, ty: ValueType::nullable(ty), kind, range: None, refused: None },
+        Some((kind, ty)) => {
+            let range = match data_type {
+                DataType::Decimal32(p, _) | DataType::Decimal64(p, _) | DataType::Decimal128(p, _) => {
+                    power_of_ten(p.into()).map(|beyond| (1 - beyond, beyond - 1))
+                }
+                _ => None,
+            };
+            InputColumn { name, data_type, ty: ValueType::nullable(ty), kind, range, refused: None }
+        }
         None => InputColumn {
             refused: Some(format!("type {data_type} has no device form")),
             ty: ValueType::nullable(warpwise_gpu::program::Type::I32),

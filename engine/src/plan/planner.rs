@@ -181,7 +181,14 @@ impl ExprPlanner for PostgresOperators {
         {
             return Err(wrap(no_operator(&left, &expr.op.to_string(), &right)));
         }
-        let Some(operator) = arithmetic else { return Ok(PlannerResult::Original(expr)) };
+        let Some(operator) = arithmetic else {
+            // A float beside a numeric compares as double precision: as a numeric it might not be finite.
+            if (left.is_floating() && is_decimal(&right)) || (is_decimal(&left) && right.is_floating()) {
+                let wide = |e: Expr| Expr::Cast(Cast::new(Box::new(e), DataType::Float64));
+                (expr.left, expr.right) = (wide(expr.left), wide(expr.right));
+            }
+            return Ok(PlannerResult::Original(expr));
+        };
         let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
             return Ok(PlannerResult::Original(expr));
         };

@@ -96,6 +96,14 @@ impl AnalyzerRule for OpenLiterals {
             Expr::InList(mut list) => {
                 let Ok(beside) = list.expr.get_type(schema) else { return Ok(Transformed::no(Expr::InList(list))) };
                 let settled = type_of(&list.expr, schema)?;
+                let numeric = |e: &Expr| e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Decimal128(..)));
+                if beside.is_floating() && list.list.iter().any(numeric) {
+                    // As in PostgreSQL, a float beside numerics is a double precision, and so are they.
+                    let wide = |e: Expr| Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(e), DataType::Float64));
+                    list.expr = Box::new(wide(*list.expr));
+                    list.list = list.list.into_iter().map(wide).collect();
+                    return Ok(Transformed::yes(Expr::InList(list)));
+                }
                 if beside.is_string()
                     || !list.list.iter().any(|e| is_unknown(e) || e.get_type(schema).is_ok_and(|t| t.is_string()))
                 {

@@ -224,6 +224,11 @@ impl Builder {
         self.is_null_constant(id)
     }
 
+    /// Whether a node is a column as it is stored.
+    pub fn is_column(&self, id: ExprId) -> bool {
+        matches!(self.exprs[id.0 as usize], Expr::Column(_))
+    }
+
     /// Whether a node is the literal NULL.
     pub fn is_null_constant(&self, id: ExprId) -> bool {
         matches!(self.exprs[id.0 as usize], Expr::Constant { value: None, .. })
