@@ -132,9 +132,6 @@ select count(*) from refusals_t where f in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1
 -- refused: GlobalLimitExec
 select count(*) from (select id from refusals_t where i = 3 limit 5) x
 
--- refused: Interval
-select count(*) from refusals_t where ts + interval '1 day' > timestamp '2020-02-01'
-
 -- refused: function date_trunc
 select date_trunc('day', ts) as day, count(*) from refusals_t where id < 100 group by 1
 

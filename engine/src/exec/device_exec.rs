@@ -164,6 +164,12 @@ impl ExecutionPlan for DeviceExec {
     }
 }
 
+/// Whether DataFusion ran any part of a plan that a device was to run.
+pub fn fell_back(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let of_node = |node: &DeviceExec| node.report.lock().as_ref().is_some_and(|report| report.device.is_empty());
+    plan.downcast_ref::<DeviceExec>().is_some_and(of_node) || plan.children().into_iter().any(fell_back)
+}
+
 /// Stops a run when the stream that waits for it goes away.
 struct StopOnDrop(Cancel);
 

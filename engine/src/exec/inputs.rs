@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
@@ -229,7 +230,10 @@ fn load(table: &ScannedTable, place: &Place, columns: &[usize]) -> Result<Vec<Ve
                     let same = found.data_type() == field.data_type() || strings(found.data_type(), field.data_type());
                     made.push(match same {
                         true => Arc::clone(found),
-                        false => arrow::compute::cast(found, field.data_type()).map_err(|e| failed(&e))?,
+                        false => {
+                            let strict = CastOptions { safe: false, ..CastOptions::default() };
+                            cast_with_options(found, field.data_type(), &strict).map_err(|e| failed(&e))?
+                        }
                     });
                 }
             }

@@ -37,6 +37,7 @@ pub fn run(
     schema: &SchemaRef,
     report: &mut Report,
 ) -> Result<RecordBatch> {
+    cancel.check()?;
     let segments = devices.inputs.segments(&chain.table)?;
     let rows = segments.rows();
     let began = Instant::now();
@@ -79,9 +80,11 @@ pub fn run(
 /// is lowered depends on how they are stored: so it is lowered with what is known, then again with what was loaded.
 fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, report: &mut Report) -> Result<(Lowered, Vec<Chunk>)> {
     let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
-    let (mut inputs, _) = devices.inputs.expected(chain);
+    let (mut inputs, complete) = devices.inputs.expected(chain);
     let mut resident: HashMap<usize, ResidentColumn> = HashMap::new();
-    let mut knowledge = Knowledge::Types;
+    let mut knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
+    // Whether the columns turned out to be as they were expected.
+    let mut as_expected = complete;
     loop {
         let lowered = lower(stage, &inputs, rows, knowledge).map_err(refused)?;
         let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !resident.contains_key(at)).collect();
@@ -96,9 +99,15 @@ fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, repor
         }
         let found = devices.inputs.resident(&chain.table, segments, &columns)?;
         for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
-            inputs[at] = of_facts(&chain.table, column, &found.facts);
+            let now = of_facts(&chain.table, column, &found.facts);
+            as_expected &= now.is_stored_as(&inputs[at]);
+            inputs[at] = now;
             report.loaded += found.loaded;
             resident.insert(at, found);
+        }
+        if as_expected {
+            let chunks = of_segments(&lowered, &resident, segments);
+            return Ok((lowered, chunks));
         }
     }
 }

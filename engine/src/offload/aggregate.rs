@@ -199,7 +199,13 @@ impl Lowering<'_> {
                 let domain = self.distinct(&value, sinking).map_err(|why| refused(format!("{name}(DISTINCT …) {why}")))?;
                 let (op, kind) = match (name.as_str(), &value.kind) {
                     ("count", _) => (AggregateOp::CountDistinct(domain), Kind::Integer),
-                    (_, Kind::Integer | Kind::Decimal { .. }) => (AggregateOp::SumDistinct(domain), value.kind.clone()),
+                    (_, Kind::Integer | Kind::Decimal { .. }) => {
+                        let far = domain.low.unsigned_abs().max(domain.low.saturating_add(i64::from(domain.size)).unsigned_abs());
+                        if far.checked_mul(domain.size.into()).is_none_or(|sum| sum > i64::MAX as u64) {
+                            return Err(refused("sum(DISTINCT …) of such large numbers has no device form".to_owned()));
+                        }
+                        (AggregateOp::SumDistinct(domain), value.kind.clone())
+                    }
                     (_, kind) => return Err(refused(format!("sum(DISTINCT …) of {} has no device form", kind.name()))),
                 };
                 let at = sinking.place(Aggregate { op, input: Some(value.node), filter });
@@ -210,7 +216,7 @@ impl Lowering<'_> {
                     .sum(&value, &data_type, sinking)
                     .ok_or_else(|| refused(format!("sum of {} as {data_type} has no device form", value.kind.name())))?;
                 let input = match (op, &value.kind) {
-                    (AggregateOp::Sum { ty, .. }, kind) if kind.is_exact() && self.b.ty(value.node).ty > ty => {
+                    (AggregateOp::Sum { ty, .. }, kind) if kind.is_exact() && self.b.ty(value.node).ty.bits() > ty.bits() => {
                         self.b.cast(value.node, ty, None)
                     }
                     _ => value.node,
@@ -268,6 +274,9 @@ impl Lowering<'_> {
             size <= DISTINCT
                 && if sinking.hashed { size <= DISTINCT_HASHED } else { size.saturating_mul(sinking.groups) <= DISTINCT_BITS }
         });
+        if matches!(value.kind, Kind::Float) {
+            return Err("of float has no device form".to_owned());
+        }
         match (few, sinking.knowledge) {
             (Some(domain), _) => Ok(domain),
             (None, Knowledge::Types) => Ok(Domain { low: 0, size: 2 }),

@@ -24,11 +24,14 @@ impl Lowering<'_> {
         whole: &Arc<dyn PhysicalExpr>,
         scope: &Rc<Scope>,
     ) -> Result<Value, Refusal> {
-        if let Some(ScalarValue::IntervalMonthDayNano(interval)) = constant(right)?
-            && matches!(op, Arithmetic::Add | Arithmetic::Subtract)
-        {
-            let sign = if op == Arithmetic::Add { 1 } else { -1 };
-            let value = self.expr(left, scope)?;
+        let moved = match (op, constant(left)?, constant(right)?) {
+            (Arithmetic::Add, Some(ScalarValue::IntervalMonthDayNano(interval)), None) => Some((right, interval, 1)),
+            (Arithmetic::Add, None, Some(ScalarValue::IntervalMonthDayNano(interval))) => Some((left, interval, 1)),
+            (Arithmetic::Subtract, None, Some(ScalarValue::IntervalMonthDayNano(interval))) => Some((left, interval, -1)),
+            (_, _, _) => None,
+        };
+        if let Some((value, interval, sign)) = moved {
+            let value = self.expr(value, scope)?;
             return match interval {
                 None => self.null_of(data_type, whole),
                 Some(interval) => self.moved(&value, interval, sign, data_type, whole),

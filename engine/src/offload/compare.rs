@@ -132,14 +132,14 @@ impl Lowering<'_> {
         }
         let (a, b) = (self.expr(left, scope)?, self.expr(right, scope)?);
         let (a, b) = self.unified(a, b, whole)?;
-        let (a, b) = self.ordered(a, b);
+        let (a, b) = self.ordered(op, a, b);
         Ok(self.b.compare(op, a, b))
     }
 
-    /// Nodes that compare as their values do: ranks for strings of one dictionary.
-    fn ordered(&mut self, a: Value, b: Value) -> (ExprId, ExprId) {
+    /// Nodes that compare as their values do: of strings of one dictionary, codes where equality is asked, else ranks.
+    fn ordered(&mut self, op: Comparison, a: Value, b: Value) -> (ExprId, ExprId) {
         match (&a.kind, &b.kind) {
-            (Kind::Text(words), Kind::Text(_)) => {
+            (Kind::Text(words), Kind::Text(_)) if !matches!(op, Comparison::Equal | Comparison::NotEqual) => {
                 let words = Arc::clone(words);
                 (self.rank(a.node, &words), self.rank(b.node, &words))
             }
@@ -168,7 +168,7 @@ impl Lowering<'_> {
             .literal(number)
             .ok_or_else(|| Refusal::new(whole, format!("values of type {} have no device form", number.data_type())))?;
         let (a, b) = self.unified(value, other, whole)?;
-        let (a, b) = self.ordered(a, b);
+        let (a, b) = self.ordered(op, a, b);
         Ok(self.b.compare(op, a, b))
     }
 

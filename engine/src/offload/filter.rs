@@ -38,6 +38,8 @@ impl Lowering<'_> {
         let mut others = Vec::new();
         for conjunct in split_conjunction(predicate) {
             match self.as_range(conjunct, scope)? {
+                // What may fail stays behind the tests that may guard it.
+                Some((node, (low, high))) if self.b.can_fault(node) => others.push(self.b.in_range(node, low, high)),
                 Some((node, (low, high))) => match ranges.iter_mut().find(|(known, _)| *known == node) {
                     Some((_, range)) => {
                         range.0 = range.0.max(low);

@@ -37,8 +37,12 @@ impl Lowering<'_> {
         match (call.fun().name(), args, binary) {
             (_, [left, right], Some(op)) => self.arithmetic(op, [left, right], data_type, whole, scope),
             ("checked_negate", [inner], _) => self.negate(inner, data_type, whole, scope),
-            ("pg_cast", [inner, ..], _) => {
+            ("pg_cast", [inner, to, ..], _) => {
                 let value = self.expr(inner, scope)?;
+                let to = constant(to)?.and_then(|name| name.try_as_str().flatten().map(str::to_lowercase)).unwrap_or_default();
+                if matches!(value.kind, Kind::Text(_)) && !matches!(to.as_str(), "text" | "character varying") {
+                    return Err(Refusal::new(whole, format!("the cast of text to {to} has no device form")));
+                }
                 self.cast(value, data_type, whole)
             }
             ("pg_extract", [field, from], _) => {

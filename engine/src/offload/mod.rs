@@ -121,6 +121,17 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn offload(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        if plan.name() == "GlobalLimitExec" || plan.name() == "LocalLimitExec" {
+            return with_children(plan, |child| match chain(&child) {
+                // A device would read to the end, and raise errors of rows that nobody asked for.
+                Ok(below) if below.stages.last().is_some_and(|last| last.is_open()) => {
+                    let what = format!("scan of {}", below.table.name);
+                    self.refusals.lock().push(Refusal::new(what, "rows under a LIMIT stream from DataFusion"));
+                    Ok(child)
+                }
+                _ => self.offload(child),
+            });
+        }
         match self.whole(&plan) {
             Ok(Some(exec)) => Ok(exec),
             Ok(None) => Ok(plan),

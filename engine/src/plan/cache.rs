@@ -51,6 +51,8 @@ pub struct Ready {
 pub struct QueryPlan {
     /// Relations that it reads, with the versions that it was planned for.
     pub touched: BTreeMap<Name, u64>,
+    /// `Settings::fingerprint` at planning.
+    pub settings: String,
     /// As the SQL says.
     pub logical: LogicalPlan,
     /// Optimized, where nothing in it depends on the moment (`now()`).
@@ -77,7 +79,8 @@ impl QueryPlan {
     /// Gives a physical plan back after a run that went well.
     pub fn give_back(&self, ready: Ready) {
         let mut free = self.ready.lock();
-        if self.stable && ready.reusable && free.len() < COPIES {
+        // What a device left to DataFusion keeps state of that run.
+        if self.stable && ready.reusable && free.len() < COPIES && !crate::exec::device_exec::fell_back(&ready.physical) {
             free.push(ready);
         }
     }

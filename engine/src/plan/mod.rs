@@ -13,4 +13,5 @@ pub mod physical_rules;
 pub mod planner;
 pub mod query;
 pub mod rules;
+pub mod single_pass;
 pub mod types;

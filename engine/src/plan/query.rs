@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
@@ -15,6 +16,7 @@ use super::cache::{Key, PlanCache, QueryPlan, Ready};
 use super::context::Context;
 use super::failure::translate;
 use super::parameter::{self, Slots};
+use super::single_pass;
 use crate::error::{Condition, Error, Result};
 use crate::exec::devices;
 use crate::offload::Refusal;
@@ -28,6 +30,8 @@ use crate::types::{Base, SqlType};
 pub struct Planning {
     /// DataFusion's side of the session.
     pub state: Arc<SessionState>,
+    /// The state's options for queries over one table: see [`single_pass`](super::single_pass).
+    pub single_pass: Arc<ConfigOptions>,
     /// What the statement sees.
     pub snapshot: Snapshot,
     /// The database's name.
@@ -89,6 +93,7 @@ impl Planning {
         let stable = !depends_on_moment(&logical);
         Ok(QueryPlan {
             touched: context.touched(),
+            settings: self.fingerprint.clone(),
             logical,
             optimized: parking_lot::Mutex::default(),
             stable,
@@ -125,7 +130,11 @@ impl Planning {
         let optimized = match kept {
             Some(optimized) => optimized,
             None => {
-                let optimized = Arc::new(self.state.optimize(&plan.logical).map_err(translate)?);
+                let optimized = match single_pass::is_enough(&plan.logical) {
+                    true => single_pass::optimize(&self.state, &self.single_pass, &plan.logical),
+                    false => self.state.optimize(&plan.logical),
+                };
+                let optimized = Arc::new(optimized.map_err(translate)?);
                 if plan.stable {
                     *plan.optimized.lock() = Some(Arc::clone(&optimized));
                 }

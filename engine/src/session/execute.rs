@@ -312,7 +312,7 @@ impl Session {
         match &prepared.body {
             Body::Query(plan) => {
                 let planning = self.timeless_planning();
-                let current = plan.is_current(&planning.snapshot);
+                let current = plan.is_current(&planning.snapshot) && plan.settings == planning.fingerprint;
                 if current {
                     return self.start(Arc::clone(plan), values).await;
                 }

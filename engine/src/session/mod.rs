@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::Utc;
+use datafusion::common::config::ConfigOptions;
 use datafusion::execution::session_state::SessionState;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::engine::Engine;
 use crate::error::{Condition, Error, Result};
 use crate::exec::devices;
 use crate::plan::query::Planning;
+use crate::plan::single_pass;
 use crate::settings::{Scope, Settings};
 use crate::sql::cursor::Cursor;
 use crate::sql::label;
@@ -86,6 +88,7 @@ pub struct Session {
     pub(crate) portals_closed: bool,
     pub(crate) pending_settings: Arc<Mutex<Vec<(String, String, bool)>>>,
     state: Arc<SessionState>,
+    single_pass: Arc<ConfigOptions>,
     state_zone: String,
     state_device: String,
     notices: Vec<Notice>,
@@ -142,7 +145,8 @@ impl Session {
             portals_closed: false,
             pending_settings: Arc::default(),
             state: Arc::new(shared.template.clone()),
-            state_zone: "UTC".to_owned(),
+            single_pass: Arc::default(),
+            state_zone: String::new(),
             state_device: String::new(),
             notices: Vec::new(),
             limit: Limit::new(cancel.token(), 0),
@@ -433,7 +437,9 @@ impl Session {
     /// Follows a change of settings that DataFusion must know.
     pub(crate) fn refresh_state(&mut self) {
         let zone = self.settings.time_zone().name().to_owned();
+        let mut changed = false;
         if zone != self.state_zone {
+            changed = true;
             let state = Arc::make_mut(&mut self.state);
             state.config_mut().options_mut().execution.time_zone = Some(zone.clone());
             self.state_zone = zone;
@@ -444,6 +450,10 @@ impl Session {
             let choice = device.parse().unwrap_or_default();
             state.config_mut().options_mut().extensions.insert(devices::Session { device: choice, refusals: None });
             self.state_device = device;
+            changed = true;
+        }
+        if changed {
+            self.single_pass = single_pass::options(&self.state);
         }
     }
 
@@ -465,6 +475,7 @@ impl Session {
     pub(crate) fn timeless_planning(&self) -> Planning {
         Planning {
             state: Arc::clone(&self.state),
+            single_pass: Arc::clone(&self.single_pass),
             snapshot: self.snapshot(),
             database: self.database.name.clone(),
             search_path: self.search_path(),

@@ -212,7 +212,9 @@ impl Builder {
     fn years(&self, expr: &Expr) -> Option<Bounds> {
         let Expr::DatePart { a, .. } = expr else { return None };
         let (low, high) = self.bounds(*a)?;
-        Some((1970 + low.div_euclid(365) - 2, 1970 + high.div_euclid(365) + 2))
+        let least = low.div_euclid(365).min(low.div_euclid(366));
+        let greatest = high.div_euclid(365).max(high.div_euclid(366));
+        Some((1970 + least - 2, 1970 + greatest + 2))
     }
 
     fn table_bounds(&self, table: TableId) -> Option<Bounds> {
@@ -222,6 +224,12 @@ impl Builder {
 
     fn is_null(&self, id: ExprId) -> bool {
         self.is_null_constant(id)
+    }
+
+    /// Whether evaluating a node, its operands with it, can raise a fault.
+    pub fn can_fault(&self, id: ExprId) -> bool {
+        let expr = &self.exprs[id.0 as usize];
+        expr.can_fault() || expr.operands().into_iter().any(|operand| self.can_fault(operand))
     }
 
     /// Whether a node is a column as it is stored.
@@ -402,6 +410,19 @@ mod tests {
         let (_, small) = b.column(ValueType::of(Type::I32), None);
         let sum = b.integers(Arithmetic::Add, small, small, Type::I32, Fault::IntegerRange);
         assert!(matches!(b.exprs[sum.0 as usize], Expr::Cast { to: Type::I32, fault: Some(Fault::IntegerRange), .. }));
+    }
+
+    #[test]
+    fn years_of_far_dates_are_within_their_bounds() {
+        for days in [2_932_896, 5_373_484, -1_000_000, -719_528, 0, 20_000] {
+            let mut b = Builder::new();
+            let (_, date) = b.column(ValueType::of(Type::I32), Some((days, days)));
+            let year = b.push(Expr::DatePart { part: super::super::expr::DatePart::Year, a: date });
+            let (low, high) = b.bounds(year).unwrap();
+            // 400 years have 146,097 days.
+            let about = 1970 + days * 400 / 146_097;
+            assert!(low <= about - 1 && about < high, "{days}: {about} in {low}..{high}");
+        }
     }
 
     #[test]
