@@ -197,13 +197,13 @@ async fn open(
     let table = ListingTable::try_new(config).map_err(failed)?;
     let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
     let rows = match ending {
-        "parquet" | "pq" => TableRows::Parquet(paths),
+        "parquet" | "pq" => TableRows::Parquet(paths.clone()),
         "csv" | "tsv" => TableRows::Elsewhere("CSV files are read by DataFusion"),
         "json" | "ndjson" | "jsonl" => TableRows::Elsewhere("JSON files are read by DataFusion"),
         _ => TableRows::Elsewhere("Arrow files are read by DataFusion"),
     };
     let scanned = ScannedTable { name: name.to_owned(), owner: fresh(), schema: table.schema(), rows };
-    Ok(Arc::new(FileTableProvider::new(scanned, Arc::new(table.with_cache(cache)))))
+    Ok(Arc::new(FileTableProvider::new(scanned, paths, table.with_cache(cache))))
 }
 
 /// The eight TPC-H tables under a folder, each a file or a folder of files.

@@ -1,6 +1,8 @@
 //! Tables as DataFusion scans them: in memory, and of files. Either scan says which table it reads, for the devices.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -8,9 +10,14 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
+use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
 use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+
+use parking_lot::Mutex;
 
 use super::relation::Segment;
 use crate::exec::table_scan::{ScannedTable, TableRows, TableScanExec};
@@ -94,16 +101,76 @@ impl TableProvider for SegmentTable {
 }
 
 /// A table of files: DataFusion's own, which also says which table it reads.
+///
+/// Listing files again for every query takes a millisecond; so what was listed serves as long as every file has the time and
+/// the size that it had then.
 #[derive(Debug)]
 pub struct FileTableProvider {
-    inner: Arc<dyn TableProvider>,
+    inner: Arc<ListingTable>,
     table: Arc<ScannedTable>,
+    paths: Vec<PathBuf>,
+    listed: Mutex<Option<Arc<Listed>>>,
+}
+
+/// A file's time of change and its size.
+type Stamp = (SystemTime, u64);
+
+#[derive(Debug)]
+struct Listed {
+    stamps: Vec<Stamp>,
+    groups: Vec<FileGroup>,
+    statistics: Statistics,
 }
 
 impl FileTableProvider {
-    /// Wraps the provider of `table`.
-    pub fn new(table: ScannedTable, inner: Arc<dyn TableProvider>) -> Self {
-        Self { inner, table: Arc::new(table) }
+    /// Wraps the provider of `table`, which has these files.
+    pub fn new(table: ScannedTable, paths: Vec<PathBuf>, inner: ListingTable) -> Self {
+        Self { inner: Arc::new(inner), table: Arc::new(table), paths, listed: Mutex::default() }
+    }
+
+    /// The files as they are now; `None` where one cannot be looked at, which DataFusion then says better.
+    fn stamps(&self) -> Option<Vec<Stamp>> {
+        let stamp = |path: &PathBuf| {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len()))
+        };
+        self.paths.iter().map(stamp).collect()
+    }
+
+    async fn listed(&self, state: &dyn Session) -> Result<Option<Arc<Listed>>> {
+        let Some(stamps) = self.stamps() else { return Ok(None) };
+        let known = self.listed.lock().clone().filter(|known| known.stamps == stamps);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = self.inner.list_files_for_scan(state, &[], None).await?;
+        if found.file_groups.is_empty() || found.grouped_by_partition {
+            return Ok(None);
+        }
+        let listed = Arc::new(Listed { stamps, groups: found.file_groups, statistics: found.statistics });
+        *self.listed.lock() = Some(Arc::clone(&listed));
+        Ok(Some(listed))
+    }
+
+    /// DataFusion's scan of what is listed.
+    async fn scan_listed(
+        &self,
+        state: &dyn Session,
+        listed: &Listed,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(url) = self.inner.table_paths().first().map(ListingTableUrl::object_store) else {
+            return self.inner.scan(state, projection, filters, None).await;
+        };
+        let format = &self.inner.options().format;
+        let source = format.file_source(TableSchema::from(self.inner.schema()));
+        let config = FileScanConfigBuilder::new(url, source)
+            .with_file_groups(listed.groups.clone())
+            .with_statistics(listed.statistics.clone())
+            .with_projection_indices(projection.cloned())?
+            .build();
+        format.create_physical_plan(state, config).await
     }
 }
 
@@ -124,7 +191,11 @@ impl TableProvider for FileTableProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let scan = self.inner.scan(state, projection, filters, limit).await?;
+        let listed = if limit.is_none() { self.listed(state).await? } else { None };
+        let scan = match listed {
+            Some(listed) => self.scan_listed(state, &listed, projection, filters).await?,
+            None => self.inner.scan(state, projection, filters, limit).await?,
+        };
         Ok(Arc::new(TableScanExec::new(Arc::clone(&self.table), projection, limit, scan)))
     }
 

@@ -127,9 +127,13 @@ pub fn programs(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
 }
 
 fn chain_programs(chain: &Chain, devices: &Devices) -> Vec<String> {
-    let (mut inputs, complete) = devices.inputs.expected(chain);
+    let segments = match devices.inputs.look(chain) {
+        Ok(segments) => segments,
+        Err(refusal) => return vec![format!("-- no program: {refusal}")],
+    };
+    let (mut inputs, complete) = devices.inputs.expected(chain, &segments);
     let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
-    let rows = devices.inputs.expected_rows(chain);
+    let rows = segments.rows();
     let mut text = Vec::new();
     if !complete {
         text.push("-- not all columns are loaded yet: their types are the widest".to_owned());

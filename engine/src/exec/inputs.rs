@@ -133,24 +133,17 @@ impl Inputs {
         Ok(opened)
     }
 
-    /// Refuses a chain over a table that cannot be read this way.
-    pub fn check(&self, chain: &Chain) -> Result<(), Refusal> {
-        self.segments(&chain.table)
-            .map(drop)
-            .map_err(|error| Refusal::new(format!("scan of {}", chain.table.name), error.to_string()))
-    }
-
-    /// How many rows a chain's table has now.
-    pub fn expected_rows(&self, chain: &Chain) -> u64 {
-        self.segments(&chain.table).map_or(u64::from(u32::MAX), |segments| segments.rows())
+    /// The segments of a chain's table now, or why it cannot be read this way.
+    pub fn look(&self, chain: &Chain) -> Result<Segments, Refusal> {
+        let refused = |error: Error| Refusal::new(format!("scan of {}", chain.table.name), error.to_string());
+        self.segments(&chain.table).map_err(refused)
     }
 
     /// What is known of a chain's columns without reading any; and whether that is all there is to know.
-    pub fn expected(&self, chain: &Chain) -> (Vec<InputColumn>, bool) {
-        let segments = self.segments(&chain.table).ok();
+    pub fn expected(&self, chain: &Chain, segments: &Segments) -> (Vec<InputColumn>, bool) {
         let mut complete = true;
         let columns = chain.projection.iter().map(|at| {
-            let known = segments.as_ref().and_then(|s| self.columns.facts_if_known(&request(&chain.table, *at, &s.names)));
+            let known = self.columns.facts_if_known(&request(&chain.table, *at, &segments.names));
             let mut column = match &known {
                 Some(facts) => of_facts(&chain.table, *at, facts),
                 None => {

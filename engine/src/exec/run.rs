@@ -80,7 +80,7 @@ pub fn run(
 /// is lowered depends on how they are stored: so it is lowered with what is known, then again with what was loaded.
 fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, report: &mut Report) -> Result<(Lowered, Vec<Chunk>)> {
     let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
-    let (mut inputs, complete) = devices.inputs.expected(chain);
+    let (mut inputs, complete) = devices.inputs.expected(chain, segments);
     let mut resident: HashMap<usize, ResidentColumn> = HashMap::new();
     let mut knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
     // Whether the columns turned out to be as they were expected.

@@ -156,10 +156,10 @@ impl Pass<'_> {
         if !chain.is_worth_it() {
             return Ok(None);
         }
-        self.devices.inputs.check(&chain)?;
-        let mut inputs = self.devices.inputs.expected(&chain);
+        let segments = self.devices.inputs.look(&chain)?;
+        let mut inputs = self.devices.inputs.expected(&chain, &segments);
         let knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
-        let rows = self.devices.inputs.expected_rows(&chain);
+        let rows = segments.rows();
         for stage in &chain.stages {
             let lowered = lower(stage, &inputs.0, rows, knowledge)?;
             inputs.0 = lowered.as_inputs(stage);
