@@ -7,12 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -39,11 +41,19 @@ pub struct DeviceExec {
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     report: Arc<Mutex<Option<Report>>>,
+    /// At most so many rows, where that is few: DataFusion then spreads nothing over partitions.
+    rows: Option<usize>,
 }
 
 impl DeviceExec {
     /// Stands for `fallback`.
-    pub fn new(chain: Chain, fallback: Arc<dyn ExecutionPlan>, devices: Arc<Devices>, session: Session) -> Self {
+    pub fn new(
+        chain: Chain,
+        fallback: Arc<dyn ExecutionPlan>,
+        devices: Arc<Devices>,
+        session: Session,
+        rows: Option<usize>,
+    ) -> Self {
         let equivalence = EquivalenceProperties::new(fallback.schema());
         let partitioning = Partitioning::UnknownPartitioning(1);
         let properties = PlanProperties::new(equivalence, partitioning, EmissionType::Final, Boundedness::Bounded);
@@ -55,6 +65,7 @@ impl DeviceExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             report: Arc::default(),
+            rows,
         }
     }
 
@@ -87,6 +98,7 @@ impl DeviceExec {
             properties: Arc::clone(&self.properties),
             metrics: ExecutionPlanMetricsSet::new(),
             report: Arc::default(),
+            rows: self.rows,
         }
     }
 
@@ -157,6 +169,14 @@ impl ExecutionPlan for DeviceExec {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let rows = stream::once(climb(node, context, metrics)).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        if let Some(rows) = self.rows {
+            statistics.num_rows = Precision::Inexact(rows);
+        }
+        Ok(Arc::new(statistics))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

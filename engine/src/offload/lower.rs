@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use warpwise_gpu::program::builder::power_of_ten;
-use warpwise_gpu::program::{Block, ExprId, Pipeline, Sink, Statement, ValueType, Values, verify};
+use warpwise_gpu::program::{Block, ExprId, Pipeline, Sink, Statement, Strategy, ValueType, Values, verify};
 
 use super::plan::{End, Stage, Step};
 use super::refusal::Refusal;
@@ -145,6 +145,18 @@ impl Lowering<'_> {
 }
 
 impl Lowered {
+    /// The most rows that it can leave, where its sink says so.
+    pub fn most_rows(&self) -> Option<usize> {
+        match &self.pipeline.sink {
+            Sink::Group { strategy: Strategy::Single, .. } => Some(1),
+            Sink::Group { keys, strategy: Strategy::Dense, .. } => {
+                Some(keys.iter().filter_map(|key| key.domain).map(|domain| domain.size as usize + 1).product())
+            }
+            Sink::TopK { limit, .. } => usize::try_from(*limit).ok(),
+            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap => None,
+        }
+    }
+
     /// The columns that the next stage reads: this one's output.
     pub fn as_inputs(&self, stage: &Stage) -> Vec<InputColumn> {
         let fields = stage.output.fields().iter();

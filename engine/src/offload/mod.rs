@@ -160,12 +160,14 @@ impl Pass<'_> {
         let mut inputs = self.devices.inputs.expected(&chain, &segments);
         let knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
         let rows = segments.rows();
+        let mut most = None;
         for stage in &chain.stages {
             let lowered = lower(stage, &inputs.0, rows, knowledge)?;
+            most = lowered.most_rows().or(most);
             inputs.0 = lowered.as_inputs(stage);
         }
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
-        Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone()))))
+        Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
     }
 }
 

@@ -8,7 +8,7 @@ use datafusion::common::ScalarValue;
 use datafusion::physical_plan::execute_stream;
 use futures::{FutureExt, StreamExt};
 use sqlparser::ast;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
@@ -357,20 +357,22 @@ impl Session {
         let clock = self.clock();
         let shared = Arc::clone(&self.engine.shared);
         let columns = Arc::clone(&plan.columns);
-        let for_task = Arc::clone(&plan);
-        let instantiate = self.engine.shared.handle.spawn(async move {
-            let ready = planning.instantiate(&for_task, values).await?;
-            Ok::<_, Error>((ready, planning.state.task_ctx()))
-        });
-        let joined = clock.limit.run(instantiate).await?;
-        let (ready, context) = joined.map_err(|e| Error::internal(format!("planning failed: {e}")))??;
         let (sender, receiver) = mpsc::channel(2);
+        let (told, planned) = oneshot::channel();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
+        let guard = stop.drop_guard();
         let admission = Arc::clone(&shared.admission);
+        // One task plans and runs: every change of threads costs a short query dearly.
         shared.handle.spawn(async move {
             let failed = sender.clone();
             let work = async {
+                let ready = match planning.instantiate(&plan, values).await {
+                    Ok(ready) => ready,
+                    Err(error) => return drop(told.send(Err(error))),
+                };
+                let context = planning.state.task_ctx();
+                drop(told.send(Ok(())));
                 // At most a few queries compute at once; one that already sends rows goes at its client's pace.
                 let mut permit = Some(admission.acquire_owned().await);
                 let mut stream = match execute_stream(Arc::clone(&ready.physical), context) {
@@ -398,7 +400,9 @@ impl Session {
                 }
             }
         });
-        Ok(Rows::running(columns, receiver, stop.drop_guard(), "SELECT", &clock))
+        let told = clock.limit.run(planned).await?;
+        told.map_err(|_| Error::internal("planning failed; the server goes on"))??;
+        Ok(Rows::running(columns, receiver, guard, "SELECT", &clock))
     }
 }
 
