@@ -18,6 +18,9 @@ const QUERIES: [&str; 3] = [
     "select id * 3 as k, sum(price) from t group by id * 3 having sum(price) > 97 order by k limit 20",
 ];
 
+/// What fails at the nth time.
+type Failing = fn(u64) -> Faults;
+
 /// More allocations than any of the queries makes.
 const ALLOCATIONS: u64 = 40;
 
@@ -76,7 +79,7 @@ fn a_device_that_fails_costs_no_answer() {
     if !can_emulate() {
         return;
     }
-    let kinds: [(&str, fn(u64) -> Faults); 4] = [
+    let kinds: [(&str, Failing); 4] = [
         ("allocation", |n| Faults { allocation: Some(n), ..Faults::default() }),
         ("compile", |n| Faults { compile: Some(n), ..Faults::default() }),
         ("launch", |n| Faults { launch: Some(n), ..Faults::default() }),

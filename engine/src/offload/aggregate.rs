@@ -17,7 +17,7 @@ use warpwise_gpu::program::{Aggregate, AggregateOp, Domain, ExprId, Fault, Key, 
 
 use super::expr::constant;
 use super::lower::{Knowledge, Made, Shape};
-use super::plan::{Chain, End};
+use super::plan::{Chain, End, Filtered};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
 use super::value::{Kind, Value};
@@ -106,7 +106,7 @@ impl Lowering<'_> {
     pub fn group(
         &mut self,
         keys: &[Arc<dyn PhysicalExpr>],
-        aggregates: &[(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)],
+        aggregates: &[Filtered],
         scope: &Rc<Scope>,
         rows: u64,
         knowledge: Knowledge,

@@ -44,7 +44,7 @@ impl Lowering<'_> {
                 };
                 self.b.cast(node, ty, Some(Fault::FloatOverflow))
             }
-            (Kind::Integer | Kind::Decimal { .. }, Kind::Decimal { .. }) => return self.to_decimal(&value, to, whole),
+            (Kind::Integer | Kind::Decimal { .. }, Kind::Decimal { .. }) => return self.decimal(&value, to, whole),
             (Kind::Decimal { scale }, Kind::Integer) => {
                 let whole_number = self.without_digits(value.node, *scale, whole)?;
                 self.within(whole_number, limit, fault)
@@ -99,7 +99,7 @@ impl Lowering<'_> {
         Ok(self.b.integers(Arithmetic::RoundDivide, node, divisor, Type::I128, Fault::NumericRange))
     }
 
-    fn to_decimal(&mut self, value: &Value, to: &DataType, whole: &Arc<dyn PhysicalExpr>) -> Result<Value, Refusal> {
+    fn decimal(&mut self, value: &Value, to: &DataType, whole: &Arc<dyn PhysicalExpr>) -> Result<Value, Refusal> {
         let (DataType::Decimal32(precision, wanted)
         | DataType::Decimal64(precision, wanted)
         | DataType::Decimal128(precision, wanted)) = *to

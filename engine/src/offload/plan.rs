@@ -61,6 +61,9 @@ pub enum Step {
     Pick(Vec<usize>, SchemaRef),
 }
 
+/// An aggregate, and which rows it takes where not all.
+pub type Filtered = (Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>);
+
 /// Where rows end.
 #[derive(Debug, Clone)]
 pub enum End {
@@ -71,7 +74,7 @@ pub enum End {
         /// By what.
         keys: Vec<Arc<dyn PhysicalExpr>>,
         /// What is kept of a group, and of which rows.
-        aggregates: Vec<(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)>,
+        aggregates: Vec<Filtered>,
         /// Whether DataFusion's own final step follows: state columns are left.
         partial: bool,
     },

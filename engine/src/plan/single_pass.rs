@@ -27,16 +27,16 @@ pub fn options(state: &SessionState) -> Arc<ConfigOptions> {
 pub fn is_enough(plan: &LogicalPlan) -> bool {
     let mut chain = true;
     let _ = plan.apply_with_subqueries(|node| {
-        chain &= match node {
-            LogicalPlan::TableScan(_) => true,
-            LogicalPlan::Projection(_)
-            | LogicalPlan::Filter(_)
-            | LogicalPlan::Aggregate(_)
-            | LogicalPlan::Sort(_)
-            | LogicalPlan::Limit(_)
-            | LogicalPlan::SubqueryAlias(_) => true,
-            _ => false,
-        };
+        chain &= matches!(
+            node,
+            LogicalPlan::TableScan(_)
+                | LogicalPlan::Projection(_)
+                | LogicalPlan::Filter(_)
+                | LogicalPlan::Aggregate(_)
+                | LogicalPlan::Sort(_)
+                | LogicalPlan::Limit(_)
+                | LogicalPlan::SubqueryAlias(_)
+        );
         if chain && let Ok(found) = has_subquery(node) {
             chain &= !found;
         }
