@@ -1,13 +1,13 @@
-//! Devices: what this machine can compute on.
+//! Row programs and columns in, columns out.
 //!
-//! A [`Device`] says what it is, how much memory it has and how fast that memory is; [`Discovery`] finds
-//! all of them, and never fails or panics where a driver is absent, old or broken. A [`DeviceChoice`] is
-//! what a person asks for (`--device cuda:0,1`).
+//! A [`program::Pipeline`] says what happens to one row; [`Device::compile`] makes a [`Kernel`] of it, which
+//! [`Kernel::start`] runs over [`column::Chunk`]s. [`Discovery`] finds the machine's devices, and never fails or panics where
+//! a driver is absent, old or broken. A [`DeviceChoice`] is what a person asks for (`--device cuda:0,1`).
 //!
-//! Reading order: `choice`, `device`, `device/cpu`, `device/cuda`.
+//! Reading order: `program`, `interpret` (what a program means), `column`, `device/run`, `codegen`, `device/cpu`,
+//! `device/cuda`, `cache`.
 //!
-//! What is deliberately absent: this crate has never heard of SQL. In this release it runs no program
-//! either: every operator runs in DataFusion on the CPU, and [`Device::unused_because`] says so.
+//! What is deliberately absent: this crate has never heard of SQL, DataFusion or PostgreSQL.
 
 pub mod cache;
 mod choice;
