@@ -27,7 +27,7 @@ pub fn run(arguments: &cli::Devices) -> Result<(), Failure> {
     if let Err(reason) = &found.cuda {
         say(&format!("\n{:<width$}none: {reason}", "cuda", width = NAMES + 2))?;
     }
-    let nvrtc = match &found.nvrtc.library {
+    let nvrtc = match &found.nvrtc.location {
         Some(place) => place.clone(),
         None => format!("not found; this installs it: {}", found.nvrtc.install),
     };
@@ -55,7 +55,7 @@ fn object(found: &Discovery) -> Value {
     json!({
         "devices": devices,
         "no_cuda_because": found.cuda.as_ref().err(),
-        "nvrtc": found.nvrtc.library,
+        "nvrtc": found.nvrtc.location,
         "nvrtc_install": found.nvrtc.install,
     })
 }

@@ -119,7 +119,7 @@ fn on_a_fake_driver() {
         // With a fake compiler that is older than the device, and with the real one where there is one.
         run(name, &usual, None);
         run(name, &no_pools, None);
-        if let Some(library) = nvrtc().library {
+        if let Some(library) = nvrtc().location {
             run(name, &usual, Some(&library));
         }
     }
@@ -471,9 +471,9 @@ fn described(_: &Fake) {
     let devices = found.cuda.as_ref().unwrap();
     assert_eq!((devices[0].name(), devices[0].model()), ("cuda:0".to_owned(), "Fake GPU"));
     assert_eq!(devices[0].memory().unwrap().total, 256 << 20);
-    assert_eq!(found.nvrtc.library.as_deref(), Some("found by the loader"));
+    assert_eq!(found.nvrtc.location.as_deref(), Some("found by the loader"));
     assert!(matches!(open(1, &found.nvrtc, None), Err(Error::Failed(text)) if text.contains("invalid device ordinal")));
-    let absent = Nvrtc { library: None, install: "pip install it".to_owned() };
+    let absent = Nvrtc { location: None, install: "pip install it".to_owned() };
     assert!(matches!(open(0, &absent, None), Err(Error::Absent(text)) if text.contains("pip install it")));
 }
 

@@ -151,7 +151,7 @@ impl Device for CudaDevice {
     }
 
     fn unused_because(&self) -> Option<&'static str> {
-        let compiles = self.compiler.nvrtc.as_ref().is_some_and(|nvrtc| nvrtc.library.is_some());
+        let compiles = self.compiler.nvrtc.as_ref().is_some_and(|nvrtc| nvrtc.location.is_some());
         (!compiles).then_some("its compiler, NVRTC, is not installed")
     }
 }

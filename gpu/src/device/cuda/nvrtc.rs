@@ -40,7 +40,7 @@ const QUOTED: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nvrtc {
     /// The library, as a path or as the words `found by the loader`; none where there is none.
-    pub library: Option<String>,
+    pub location: Option<String>,
     /// The one line that installs it.
     pub install: String,
 }
@@ -51,12 +51,12 @@ impl Nvrtc {
         let wheels = data_folder.join(WHEELS);
         let setting = std::env::var_os(SETTING).map(PathBuf::from);
         let file = setting.into_iter().chain([wheels.join(IN_WHEEL)]).find(|path| path.is_file());
-        let library = file.map(|path| path.display().to_string()).or_else(|| {
+        let location = file.map(|path| path.display().to_string()).or_else(|| {
             // SAFETY: opening a library runs its initializers; this is the system's own CUDA compiler.
             let opens = catch_unwind(|| unsafe { cudarc::nvrtc::sys::is_culib_present() });
             opens.unwrap_or(false).then(|| BY_LOADER.to_owned())
         });
-        Self { library, install: format!("pip install --target '{}' {WHEEL}", wheels.display()) }
+        Self { location, install: format!("pip install --target '{}' {WHEEL}", wheels.display()) }
     }
 }
 
@@ -160,7 +160,7 @@ impl Compiler {
     /// Opens the library that was found, once in the life of the process. The error says how to get it.
     pub fn open(found: &Nvrtc) -> Result<Arc<Self>> {
         static OPENED: OnceLock<Mutex<HashMap<String, Arc<Compiler>>>> = OnceLock::new();
-        let Some(name) = &found.library else {
+        let Some(name) = &found.location else {
             return Err(Error::Absent(format!("the CUDA compiler NVRTC was not found; to install it: {}", found.install)));
         };
         let mut opened = OPENED.get_or_init(Mutex::default).lock();
@@ -338,10 +338,10 @@ mod tests {
         std::fs::create_dir_all(library.parent().unwrap()).unwrap();
         std::fs::write(&library, b"").unwrap();
         let found = Nvrtc::find(&folder);
-        let opened = Compiler::open(&Nvrtc { library: Some(library.display().to_string()), install: String::new() });
+        let opened = Compiler::open(&Nvrtc { location: Some(library.display().to_string()), install: String::new() });
         std::fs::remove_dir_all(&folder).unwrap();
         if std::env::var_os(SETTING).is_none() {
-            assert_eq!(found.library.as_deref(), library.to_str());
+            assert_eq!(found.location.as_deref(), library.to_str());
         }
         assert!(found.install.contains(WHEEL));
         assert!(matches!(opened, Err(Error::Absent(text)) if text.starts_with("NVRTC does not open: ")));
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn where_it_is_absent_the_error_says_how_to_get_it() {
-        let absent = Nvrtc { library: None, install: "pip install it".to_owned() };
+        let absent = Nvrtc { location: None, install: "pip install it".to_owned() };
         let error = Compiler::open(&absent).unwrap_err();
         assert!(error.to_string().ends_with("to install it: pip install it"), "{error}");
     }

@@ -129,7 +129,7 @@ impl Driver for Host {
             return Ok(Arc::new(Built { time: Duration::ZERO, ..Built::clone(found) }));
         }
         let (path, time) = build::library(source, build::Threads::Fibres)?;
-        let built = Built { library: open(path)?, time };
+        let built = Built { code: open(path)?, time };
         self.state.modules.lock().insert(source.to_owned(), Arc::new(built.clone()));
         Ok(Arc::new(built))
     }
@@ -181,7 +181,7 @@ impl Drop for State {
 /// A library. Its fibres and its shared memory are one set: one launch at a time.
 #[derive(Clone)]
 struct Built {
-    library: Arc<Mutex<Library>>,
+    code: Arc<Mutex<Library>>,
     time: Duration,
 }
 
@@ -256,7 +256,7 @@ impl Stream for Queue {
         if threads as usize > THREADS {
             return Err(Error::Invalid(format!("emulated device: {threads} threads in a block")));
         }
-        let library = module.library.lock();
+        let library = module.code.lock();
         // SAFETY: the text's entries all have this type; `build` wrote them.
         let entry = unsafe { library.get::<Entry>(build::entry(kernel).as_bytes()) };
         let entry = entry.map_err(|error| Error::Invalid(format!("emulated device: {error}")))?;
