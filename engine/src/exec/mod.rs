@@ -4,6 +4,7 @@
 //! columns to them; [`device_exec`] is the one node of a plan that runs stages; [`run`] runs them on one device; [`report`]
 //! says what that took, [`explain`] tells a person. [`table_scan`] is how a plan's scans say which table they read.
 
+mod branches;
 pub mod device_exec;
 pub mod devices;
 pub mod explain;
