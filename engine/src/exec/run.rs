@@ -157,13 +157,13 @@ impl Running<'_> {
         let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
         let values = lowered.values.clone();
         let (cancel, threads) = (self.cancel.clone(), self.devices.threads);
+        let compile = if compiled { kernel.compile_time() } else { Duration::ZERO };
         let mut execution = kernel.start(Run { values, rows, cancel, threads })?;
         let skipped = all - chunks.len();
         for some in chunks.chunks(AT_ONCE) {
             execution.push(some)?;
         }
         let (output, counters) = execution.finish()?;
-        let compile = if compiled { kernel.compile_time() } else { Duration::ZERO };
         self.taken.add(StageReport { rows: output.rows as u64, counters, compile, compiled, skipped });
         Ok(Held { output, leaves: lowered.leaves })
     }
