@@ -15,7 +15,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use warpwise_gpu::{Device, DeviceChoice};
 
-use crate::catalog::{Database, files};
+use crate::catalog::{Database, Name, Relation, files};
+use crate::dataset::{self, Dataset};
 use crate::error::{Condition, Error, Result};
 use crate::exec::devices::Devices;
 use crate::function;
@@ -208,6 +209,28 @@ impl Engine {
                 files::install(database, &table);
             }
         }
+        Ok(())
+    }
+
+    /// Makes a table in memory of some columns of generated rows, in the place of one of that name in a database's schema
+    /// `public`. `progress` is told how many rows there are so far.
+    pub fn fill_table(
+        &self,
+        database: &str,
+        dataset: &dyn Dataset,
+        columns: &[usize],
+        threads: usize,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let missing = || Error::new(Condition::InvalidCatalogName, format!("database \"{database}\" does not exist"));
+        let database = self.shared.databases.get(database).ok_or_else(missing)?;
+        let batches = dataset::batches(dataset, columns, threads, progress)?;
+        let all = dataset.columns();
+        let columns = columns.iter().filter_map(|at| all.get(*at).cloned()).collect();
+        let table = Relation::table(database.fresh_oid(), columns, Vec::new(), "postgres").appended(batches);
+        database.update(|state| {
+            state.relations.insert(Name::new("public", dataset.name()), Arc::new(table));
+        });
         Ok(())
     }
 

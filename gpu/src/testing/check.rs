@@ -53,18 +53,28 @@ pub fn check_random(device: &dyn Device, seed: u64, count: u64) {
         if trace {
             eprintln!("{}: seed {seed}", device.name());
         }
-        let case = generate(&mut Random::new(seed));
-        let printed = case.pipeline.to_string();
-        match text::parse(&printed) {
-            Ok(parsed) => assert_eq!(parsed, case.pipeline, "seed {seed}: the text does not parse back\n{printed}"),
-            Err(error) => panic!("seed {seed}: {error}\n{printed}"),
-        }
-        if check_case(device, &case).is_err() {
-            let case = smaller(device, case);
-            let why = check_case(device, &case).err().unwrap_or_else(|| "it differs now and then only".to_owned());
-            panic!("{}, seed {seed}: {why}\n{}", device.name(), report(device, &case));
+        if let Err(why) = check_seed(device, seed) {
+            panic!("{why}");
         }
     }
+}
+
+/// Compares a device with the interpreter over the random program of a seed. The error has the program, its input and both
+/// answers, made smaller where that is cheap.
+pub fn check_seed(device: &dyn Device, seed: u64) -> std::result::Result<(), String> {
+    let case = generate(&mut Random::new(seed));
+    let printed = case.pipeline.to_string();
+    match text::parse(&printed) {
+        Ok(parsed) if parsed == case.pipeline => {}
+        Ok(_) => return Err(format!("seed {seed}: the text does not parse back\n{printed}")),
+        Err(error) => return Err(format!("seed {seed}: {error}\n{printed}")),
+    }
+    if check_case(device, &case).is_ok() {
+        return Ok(());
+    }
+    let case = smaller(device, case);
+    let why = check_case(device, &case).err().unwrap_or_else(|| "it differs now and then only".to_owned());
+    Err(format!("{}, seed {seed}: {why}\n{}", device.name(), report(device, &case)))
 }
 
 /// A case that still differs, with fewer rows and a smaller sink.
