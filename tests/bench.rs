@@ -29,7 +29,8 @@ fn lines(file: impl AsRef<Path>) -> Vec<serde_json::Value> {
 fn taxi_rides_in_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = path(&folder, "taxi.json");
-    let arguments = ["bench", "taxi", "--rows", "30k", "--runs", "3", "--device", "cpu", "--vary", "7", "--verify", "--json", &file];
+    let arguments =
+        ["bench", "taxi", "--rows", "30k", "--runs", "3", "--device", "cpu", "--vary", "7", "--verify", "--json", &file];
     let shown = output(&arguments).expect_success("bench taxi");
     assert!(shown.stdout.contains("trips: 30,000 rows, 5 columns, generated in"), "{}", shown.stdout);
     let found = lines(file);
@@ -62,7 +63,14 @@ fn tables_as_parquet_are_read_again() {
     let sql = "select count(*), count(distinct trip_id), min(pickup_datetime) >= timestamp '2009-01-01', max(length(pickup)) from trips";
     let counted = output(&["sql", "--data", &place, "--csv", "-c", sql]).expect_success("sql over rides");
     assert!(counted.stdout.ends_with("3000,3000,t,42\n"), "{}", counted.stdout);
-    let typed = output(&["sql", "--data", &place, "--csv", "-c", "select pg_typeof(total_amount), pg_typeof(cab_type) from trips limit 1"]);
+    let typed = output(&[
+        "sql",
+        "--data",
+        &place,
+        "--csv",
+        "-c",
+        "select pg_typeof(total_amount), pg_typeof(cab_type) from trips limit 1",
+    ]);
     assert!(typed.expect_success("types of rides").stdout.ends_with("numeric,character varying\n"));
 }
 
@@ -104,8 +112,22 @@ fn a_device_that_is_absent_is_not_tested() {
 fn everything_is_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = path(&folder, "record");
-    let arguments =
-        ["bench", "all", "--record", &place, "--minutes", "1.9", "--rows", "20k", "--scale", "0.01", "--device", "cpu", "--python", "/nosuch"];
+    let arguments = [
+        "bench",
+        "all",
+        "--record",
+        &place,
+        "--minutes",
+        "1.9",
+        "--rows",
+        "20k",
+        "--scale",
+        "0.01",
+        "--device",
+        "cpu",
+        "--python",
+        "/nosuch",
+    ];
     let shown = output(&arguments).expect_success("bench all");
     assert!(shown.stdout.contains("DuckDB: not run: /nosuch"), "{}", shown.stdout);
     let text = std::fs::read_to_string(folder.path().join("record/record.json")).expect("the record");
@@ -114,7 +136,8 @@ fn everything_is_recorded() {
         assert!(!record[key].is_null(), "no {key} in {text}");
     }
     assert_eq!(record["selftest"]["held"], true);
-    let count = |suite: &str| record["queries"].as_array().map_or(0, |all| all.iter().filter(|query| query["suite"] == suite).count());
+    let count =
+        |suite: &str| record["queries"].as_array().map_or(0, |all| all.iter().filter(|query| query["suite"] == suite).count());
     assert_eq!((count("taxi"), count("tpch")), (4, 22));
     let page = std::fs::read_to_string(folder.path().join("record/record.md")).expect("the page");
     for words in ["## Self-test", "## Taxi rides: 20,000 rows", "## TPC-H, scale 0.01", "| q22 |"] {
