@@ -38,10 +38,13 @@ pub fn run(
     report: &mut Report,
 ) -> Result<RecordBatch> {
     cancel.check()?;
-    let segments = devices.inputs.segments(&chain.table)?;
-    let rows = segments.rows();
     let began = Instant::now();
-    let (mut lowered, mut chunks) = first(chain, devices, &segments, rows, report)?;
+    let all = devices.inputs.segments(&chain.table)?;
+    report.segments = all.len();
+    let segments = devices.inputs.wanted(chain, all);
+    report.unwanted = report.segments - segments.len();
+    let rows = segments.rows();
+    let (mut lowered, mut chunks) = first(chain, devices, &segments, rows, cancel, report)?;
     report.load = began.elapsed();
     let mut output = None;
     for (at, stage) in chain.stages.iter().enumerate() {
@@ -78,7 +81,14 @@ pub fn run(
 
 /// The first stage's program, and the chunks that it reads. Which columns it reads shows only when it is lowered, and how it
 /// is lowered depends on how they are stored: so it is lowered with what is known, then again with what was loaded.
-fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, report: &mut Report) -> Result<(Lowered, Vec<Chunk>)> {
+fn first(
+    chain: &Chain,
+    devices: &Devices,
+    segments: &Segments,
+    rows: u64,
+    cancel: &Cancel,
+    report: &mut Report,
+) -> Result<(Lowered, Vec<Chunk>)> {
     let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
     let (mut inputs, complete) = devices.inputs.expected(chain, segments);
     let mut resident: HashMap<usize, ResidentColumn> = HashMap::new();
@@ -97,7 +107,7 @@ fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, repor
         if columns.is_empty() {
             continue;
         }
-        let found = devices.inputs.resident(&chain.table, segments, &columns)?;
+        let found = devices.inputs.resident(&chain.table, segments, &columns, cancel)?;
         for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
             let now = of_facts(&chain.table, column, &found.facts);
             as_expected &= now.is_stored_as(&inputs[at]);

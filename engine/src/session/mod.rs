@@ -386,6 +386,12 @@ impl Session {
             self.settings.end(false);
             return Err(error);
         }
+        let mut gone = transaction.base.shared.ended(&transaction.work.shared);
+        gone.extend(transaction.base.temp.ended(&transaction.work.temp));
+        if !gone.is_empty() {
+            self.engine.shared.plans.forget(&self.database.name, &gone);
+        }
+        drop(gone);
         self.temp = transaction.work.temp;
         self.settings.end(true);
         self.refresh_state();
