@@ -144,7 +144,9 @@ impl Engine {
             0 => limit as u64 / 3,
             kilobytes => kilobytes * 1024,
         };
-        let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated));
+        let of_device = u64::try_from(settings.integer("warpwise.device_memory")).unwrap_or(0) * 1024;
+        let devices = Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated);
+        let devices = Arc::new(devices.with_device_memory(of_device));
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
             .with_runtime_env(runtime_env(limit)?)

@@ -108,6 +108,9 @@ fn loaded(report: &Report) -> String {
     if report.loaded > 0 {
         parts.push(format!("loaded {:.1} MB in {:.1} ms", report.loaded as f64 / 1e6, report.load.as_secs_f64() * 1e3));
     }
+    if report.parts > 0 {
+        parts.push(format!("streamed {:.1} MB in {} parts", report.streamed as f64 / 1e6, report.parts));
+    }
     if report.unwanted > 0 {
         parts.push(format!("row groups left out={} of {}", report.unwanted, report.segments));
     }

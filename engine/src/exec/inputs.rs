@@ -205,6 +205,13 @@ impl Inputs {
         (columns.collect(), complete)
     }
 
+    /// A column of a chain, where all is known of it that loading it would tell.
+    pub fn known(&self, chain: &Chain, segments: &Segments, column: usize) -> Option<InputColumn> {
+        let at = chain.projection[column];
+        let facts = self.kept.columns.facts_if_known(&request(&chain.table, at, &segments.names))?;
+        Some(of_facts(&chain.table, at, &facts))
+    }
+
     /// The segments of which a row may pass the filters that stand before all else, as the statistics of their files tell.
     /// Where every column is there already it is not asked: chunks know more.
     pub fn wanted(&self, chain: &Chain, segments: Segments) -> Segments {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ScalarValue};
+use datafusion::physical_expr::expressions::lit;
 use datafusion::physical_expr::utils::conjunction;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningStatistics};
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
@@ -17,6 +19,7 @@ use parquet::file::statistics::Statistics;
 use warpwise_gpu::cache::SegmentRows;
 
 use super::inputs::OpenFile;
+use crate::offload::expr::constant;
 use crate::offload::plan::{Chain, Step};
 
 /// A row group of a file.
@@ -33,7 +36,13 @@ pub fn wanted(chain: &Chain, groups: &[Group], names: &[SegmentRows]) -> Option<
     if filters.is_empty() {
         return None;
     }
-    let predicate = PruningPredicate::try_new(conjunction(filters), Arc::clone(&stage.input)).ok()?;
+    let known = conjunction(filters).transform_down(|expr| {
+        Ok(match constant(&expr) {
+            Ok(Some(value)) => Transformed::new(lit(value), true, TreeNodeRecursion::Jump),
+            Ok(None) | Err(_) => Transformed::no(expr),
+        })
+    });
+    let predicate = PruningPredicate::try_new(known.ok()?.data, Arc::clone(&stage.input)).ok()?;
     if predicate.always_true() {
         return None;
     }
