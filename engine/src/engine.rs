@@ -45,6 +45,9 @@ pub struct Options {
     pub emulated: Option<Arc<dyn Device>>,
 }
 
+/// Queries that may be on devices at once. Each has a thread, which mostly waits for its turn.
+const DEVICE_RUNS: usize = 32;
+
 /// What all sessions share.
 pub(crate) struct Shared {
     runtime: Option<Runtime>,
@@ -54,6 +57,9 @@ pub(crate) struct Shared {
     pub(crate) plans: Arc<PlanCache>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Arc<Semaphore>,
+    /// For queries that run on devices alone: who computes next is decided morsel by morsel, so a short one need not wait
+    /// for a long one's end.
+    pub(crate) device_admission: Arc<Semaphore>,
     pub(crate) began: chrono::DateTime<chrono::Utc>,
     pub(crate) device: DeviceChoice,
     pub(crate) devices: Arc<Devices>,
@@ -129,7 +135,7 @@ impl Engine {
             .thread_name("warpwise-query")
             .thread_stack_size(64 << 20)
             // Files are read on these; each keeps memory of its own that it has once used.
-            .max_blocking_threads(threads * 2 + 2)
+            .max_blocking_threads(threads * 2 + 2 + DEVICE_RUNS)
             .enable_all()
             .build()
             .map_err(|e| Error::new(Condition::IoError, format!("could not start the query threads: {e}")))?;
@@ -174,6 +180,7 @@ impl Engine {
             plans: Arc::default(),
             sessions: Sessions::default(),
             admission: Arc::new(Semaphore::new(threads * 2)),
+            device_admission: Arc::new(Semaphore::new(DEVICE_RUNS)),
             began: chrono::Utc::now(),
             device: options.device,
             devices,

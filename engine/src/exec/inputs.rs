@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
@@ -28,6 +29,9 @@ use crate::offload::lower::of_type;
 use crate::offload::plan::Chain;
 use crate::offload::value::{InputColumn, Kind};
 use crate::offload::words::Words;
+
+/// How often the log says how far a load is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// A table's segments at one version.
 #[derive(Debug)]
@@ -251,8 +255,10 @@ impl Inputs {
                 self.kept.columns.expect(request, range)?;
             }
         }
+        let progress = Progress::of(table, segments.len() * columns.len());
         let load = |segment: usize, places: &[usize]| {
             cancel.check()?;
+            progress.tell(places.len());
             places.iter().map(|place| load(table, &segments.places[segment], columns[*place])).collect()
         };
         let found = self.kept.columns.resident_many(&requests, self.threads, &load);
@@ -269,6 +275,31 @@ impl Inputs {
             if let Err(Error::Unsupported(why)) = self.kept.columns.resident(&request(table, *at, &segments.names), &one) {
                 self.kept.refused.lock().insert((table.owner, *at), why);
             }
+        }
+    }
+}
+
+/// How far loading is, for the log of whoever waits long.
+struct Progress<'a> {
+    table: &'a str,
+    of: usize,
+    done: AtomicUsize,
+    told: Mutex<Instant>,
+}
+
+impl<'a> Progress<'a> {
+    fn of(table: &'a ScannedTable, of: usize) -> Self {
+        Self { table: &table.name, of, done: AtomicUsize::new(0), told: Mutex::new(Instant::now()) }
+    }
+
+    /// More is begun.
+    fn tell(&self, more: usize) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed);
+        if let Some(mut told) = self.told.try_lock()
+            && told.elapsed() >= TOLD_EVERY
+        {
+            *told = Instant::now();
+            tracing::info!("loading {}: {} % of {} column parts", self.table, 100 * done / self.of.max(1), self.of);
         }
     }
 }

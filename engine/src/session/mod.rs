@@ -95,13 +95,17 @@ pub struct Session {
     told: BTreeMap<String, String>,
     cancel: CancelHandle,
     limit: Limit,
-    activity: Arc<Mutex<Activity>>,
+    pub(crate) activity: Arc<Mutex<Activity>>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.engine.shared.sessions.remove(self.pid);
+        let temporary: Vec<_> = self.temp.relations.keys().collect();
+        if !temporary.is_empty() {
+            self.engine.shared.plans.forget(&self.database.name, &temporary);
+        }
     }
 }
 
@@ -129,6 +133,7 @@ impl Session {
             query_began: None,
             state: "idle",
             query: String::new(),
+            copy: None,
         }));
         shared.sessions.add(&activity, &cancel, options.secret);
         let mut session = Self {
