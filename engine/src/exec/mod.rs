@@ -15,3 +15,5 @@ pub mod report;
 pub mod run;
 mod stream;
 pub mod table_scan;
+#[cfg(test)]
+mod tests;

@@ -391,12 +391,7 @@ impl Session {
             self.settings.end(false);
             return Err(error);
         }
-        let mut gone = transaction.base.shared.ended(&transaction.work.shared);
-        gone.extend(transaction.base.temp.ended(&transaction.work.temp));
-        if !gone.is_empty() {
-            self.engine.shared.plans.forget(&self.database.name, &gone);
-        }
-        drop(gone);
+        self.forget_plans(&transaction.base, &transaction.work.temp);
         self.temp = transaction.work.temp;
         self.settings.end(true);
         self.refresh_state();
@@ -405,10 +400,21 @@ impl Session {
 
     /// Forgets what the transaction in progress did.
     pub(crate) fn rollback(&mut self) {
-        if self.transaction.take().is_some() {
+        if let Some(transaction) = self.transaction.take() {
+            self.forget_plans(&transaction.base, &transaction.base.temp);
             self.end_cursors(false);
             self.settings.end(false);
             self.refresh_state();
+        }
+    }
+
+    /// Lets go of plans over tables that a transaction saw when it began and that nobody sees any more who begins now.
+    fn forget_plans(&self, base: &Snapshot, temp: &State) {
+        let newest = self.database.state();
+        let mut gone = base.shared.ended(&newest);
+        gone.extend(base.temp.ended(temp));
+        if !gone.is_empty() {
+            self.engine.shared.plans.forget(&self.database.name, &gone);
         }
     }
 

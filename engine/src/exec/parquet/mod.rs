@@ -8,6 +8,8 @@
 mod bytes;
 mod chunk;
 mod hybrid;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::fs::File;
