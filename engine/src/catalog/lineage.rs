@@ -91,7 +91,7 @@ mod tests {
         let other = lineage.clone();
         let number = lineage.number();
         drop(lineage);
-        assert_eq!(*noted.0.lock(), []);
+        assert!(noted.0.lock().is_empty());
         drop(other);
         assert_eq!(*noted.0.lock(), [number]);
     }

@@ -270,6 +270,16 @@ impl Inputs {
 
     /// Finds out which of several columns has no device form.
     fn blame(&self, table: &ScannedTable, segments: &Segments, columns: &[usize]) {
+        // Who was refused is mostly known by now, without loading the others.
+        let known = columns.iter().filter_map(|at| {
+            let why = self.kept.columns.refusal(&request(table, *at, &segments.names))?;
+            if let Error::Unsupported(why) = why { Some((*at, why)) } else { None }
+        });
+        let known: Vec<_> = known.collect();
+        if !known.is_empty() {
+            self.kept.refused.lock().extend(known.into_iter().map(|(at, why)| ((table.owner, at), why)));
+            return;
+        }
         for at in columns {
             let one = |segment: usize| load(table, &segments.places[segment], *at);
             if let Err(Error::Unsupported(why)) = self.kept.columns.resident(&request(table, *at, &segments.names), &one) {

@@ -10,10 +10,11 @@ use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_expr::expressions::lit;
 use datafusion::physical_expr::utils::conjunction;
-use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningStatistics};
+use datafusion::physical_optimizer::pruning::PruningPredicate;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::file::statistics::Statistics;
 use warpwise_gpu::cache::SegmentRows;
@@ -61,7 +62,7 @@ impl Groups<'_> {
     fn each(
         &self,
         column: &Column,
-        of: impl Fn(&StatisticsConverter<'_>, &OpenFile, &[usize]) -> Option<ArrayRef>,
+        of: impl for<'f> Fn(&StatisticsConverter<'f>, &'f OpenFile, &[usize]) -> Option<ArrayRef>,
     ) -> Option<ArrayRef> {
         let field = self.schema.field_with_name(&column.name).ok()?;
         // NaN is the greatest of all numbers here, and is in no statistics.
@@ -70,7 +71,7 @@ impl Groups<'_> {
         }
         let mut arrays = Vec::new();
         for groups in self.groups.chunk_by(|(a, _), (b, _)| Arc::ptr_eq(a, b)) {
-            let file = &groups.first()?.0;
+            let file: &OpenFile = &groups.first()?.0;
             let numbers: Vec<usize> = groups.iter().map(|(_, group)| *group).collect();
             let (name, schema) = (&column.name, file.metadata.schema());
             let found = schema.field_with_name(name).ok()?.data_type();
@@ -137,10 +138,10 @@ pub fn integer_range(file: &OpenFile, group: usize, field: &Field) -> Option<(i1
     }
     let schema = file.metadata.parquet_schema();
     let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == root)?;
-    match file.metadata.metadata().row_group(group).column(leaf).statistics()? {
+    let range = match file.metadata.metadata().row_group(group).column(leaf).statistics()? {
         Statistics::Int32(found) => Some(((*found.min_opt()?).into(), (*found.max_opt()?).into())),
         Statistics::Int64(found) => Some(((*found.min_opt()?).into(), (*found.max_opt()?).into())),
         _ => None,
-    }
-    .filter(|(low, high)| low <= high)
+    };
+    range.filter(|(low, high)| low <= high)
 }

@@ -27,7 +27,7 @@ impl Part {
         Ok(Self { start, bytes: bytes.into() })
     }
 
-    fn from(&self, start: u64) -> Result<Bytes> {
+    fn rest(&self, start: u64) -> Result<Bytes> {
         let at = start.checked_sub(self.start).and_then(|at| usize::try_from(at).ok()).filter(|at| *at <= self.bytes.len());
         at.map(|at| self.bytes.slice(at..)).ok_or_else(|| ParquetError::EOF("a page lies outside of its column".to_owned()))
     }
@@ -43,11 +43,11 @@ impl ChunkReader for Part {
     type T = Cursor<Bytes>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        self.from(start).map(Cursor::new)
+        self.rest(start).map(Cursor::new)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let bytes = self.from(start)?;
+        let bytes = self.rest(start)?;
         if length > bytes.len() {
             return Err(ParquetError::EOF("a page lies outside of its column".to_owned()));
         }

@@ -97,7 +97,7 @@ impl Reader<'_> {
             Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } => {
                 let rows = *num_values as usize;
                 let (levels, data) = match self.nullable {
-                    false => (None, buf.as_ref()),
+                    false => (None, &buf[..]),
                     true if *def_level_encoding != Encoding::RLE => return Ok(None),
                     true => {
                         let Some((length, rest)) = buf.split_first_chunk::<4>() else { return Ok(None) };

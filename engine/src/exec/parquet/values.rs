@@ -169,14 +169,14 @@ impl Values {
     /// The array of a column of this type; decimals come no wider than they are stored.
     pub fn finish(self, ty: &DataType, nulls: Option<NullBuffer>) -> Result<Option<ArrayRef>> {
         let (ty, rows, buffer) = match (self, ty) {
-            (Self::Words(values), DataType::Decimal128(p, s)) => (DataType::Decimal32(*p, *s), values.len(), values.into()),
-            (Self::Words(values), _) => (ty.clone(), values.len(), values.into()),
+            (Self::Words(values), DataType::Decimal128(p, s)) => (DataType::Decimal32(*p, *s), values.len(), Buffer::from_vec(values)),
+            (Self::Words(values), _) => (ty.clone(), values.len(), Buffer::from_vec(values)),
             (Self::Narrow(16, values), _) => (ty.clone(), values.len(), cut(values, |value| value as i16)),
             (Self::Narrow(_, values), _) => (ty.clone(), values.len(), cut(values, |value| value as i8)),
             (Self::Longs(values) | Self::Fixed(_, values), DataType::Decimal128(p, s)) => {
-                (DataType::Decimal64(*p, *s), values.len(), values.into())
+                (DataType::Decimal64(*p, *s), values.len(), Buffer::from_vec(values))
             }
-            (Self::Longs(values) | Self::Fixed(_, values), _) => (ty.clone(), values.len(), values.into()),
+            (Self::Longs(values) | Self::Fixed(_, values), _) => (ty.clone(), values.len(), Buffer::from_vec(values)),
             (Self::Wide(_, values), _) => (ty.clone(), values.len(), Buffer::from_vec(values)),
             (Self::Text { ends, bytes }, _) => {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
@@ -185,16 +185,6 @@ impl Values {
         };
         let data: ArrayData = ArrayData::builder(ty).len(rows).add_buffer(buffer).nulls(nulls).build()?;
         Ok(Some(make_array(data)))
-    }
-}
-
-trait IntoBuffer {
-    fn into(self) -> Buffer;
-}
-
-impl<T: arrow::datatypes::ArrowNativeType> IntoBuffer for Vec<T> {
-    fn into(self) -> Buffer {
-        Buffer::from_vec(self)
     }
 }
 

@@ -377,12 +377,10 @@ impl Pool {
             let help = |seat: &Seat<'_>| {
                 one(seat);
             };
-            let body: &(dyn Fn(&Seat<'_>) + Sync) = &help;
+            let body: *const (dyn Fn(&Seat<'_>) + Sync + '_) = &help;
             // SAFETY: only the lifetime changes. `Ending` waits until nobody is inside of the call, and nobody enters it
             // afterwards; what the body borrows outlives that.
-            let body = unsafe {
-                std::mem::transmute::<*const (dyn Fn(&Seat<'_>) + Sync), *const (dyn Fn(&Seat<'_>) + Sync + 'static)>(body)
-            };
+            let body = unsafe { std::mem::transmute::<_, *const (dyn Fn(&Seat<'_>) + Sync + 'static)>(body) };
             let call = Arc::new(Call {
                 turn: Arc::clone(turn),
                 room: AtomicUsize::new(others),
