@@ -46,6 +46,9 @@ pub struct Options {
     pub emulated: Option<Arc<dyn Device>>,
 }
 
+/// Queries that may be on devices at once. Each has a thread, which mostly waits for its turn.
+const DEVICE_RUNS: usize = 32;
+
 /// What all sessions share.
 pub(crate) struct Shared {
     runtime: Option<Runtime>,
@@ -55,6 +58,9 @@ pub(crate) struct Shared {
     pub(crate) plans: Arc<PlanCache>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Arc<Semaphore>,
+    /// For queries that run on devices alone: who computes next is decided morsel by morsel, so a short one need not wait
+    /// for a long one's end.
+    pub(crate) device_admission: Arc<Semaphore>,
     pub(crate) began: chrono::DateTime<chrono::Utc>,
     pub(crate) device: DeviceChoice,
     pub(crate) devices: Arc<Devices>,
@@ -130,7 +136,7 @@ impl Engine {
             .thread_name("warpwise-query")
             .thread_stack_size(64 << 20)
             // Files are read on these; each keeps memory of its own that it has once used.
-            .max_blocking_threads(threads * 2 + 2)
+            .max_blocking_threads(threads * 2 + 2 + DEVICE_RUNS)
             .enable_all()
             .build()
             .map_err(|e| Error::new(Condition::IoError, format!("could not start the query threads: {e}")))?;
@@ -145,7 +151,9 @@ impl Engine {
             0 => limit as u64 / 3,
             kilobytes => kilobytes * 1024,
         };
-        let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated));
+        let of_device = u64::try_from(settings.integer("warpwise.device_memory")).unwrap_or(0) * 1024;
+        let devices = Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated);
+        let devices = Arc::new(devices.with_device_memory(of_device));
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
             .with_runtime_env(runtime_env(limit)?)
@@ -173,6 +181,7 @@ impl Engine {
             plans: Arc::default(),
             sessions: Sessions::default(),
             admission: Arc::new(Semaphore::new(threads * 2)),
+            device_admission: Arc::new(Semaphore::new(DEVICE_RUNS)),
             began: chrono::Utc::now(),
             device: options.device,
             devices,

@@ -16,6 +16,7 @@ use warpwise_gpu::{Cancel, Device, Error, Result, Run};
 use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
 use super::report::{Report, StageReport};
+use super::stream::{Streamed, is_too_much, survey};
 use crate::offload::Refusal;
 use crate::offload::lower::{Knowledge, Lowered, Made, lower};
 use crate::offload::plan::Chain;
@@ -38,11 +39,18 @@ pub fn run(
     report: &mut Report,
 ) -> Result<RecordBatch> {
     cancel.check()?;
-    let segments = devices.inputs.segments(&chain.table)?;
-    let rows = segments.rows();
     let began = Instant::now();
-    let (mut lowered, mut chunks) = first(chain, devices, &segments, rows, report)?;
+    let all = devices.inputs.segments(&chain.table)?;
+    report.segments = all.len();
+    let segments = devices.inputs.wanted(chain, all);
+    report.unwanted = report.segments - segments.len();
+    let rows = segments.rows();
+    let (mut lowered, source) = first(chain, devices, &segments, rows, cancel, report)?;
     report.load = began.elapsed();
+    let (mut chunks, mut streamed) = match source {
+        Source::Resident(chunks) => (chunks, None),
+        Source::Streamed(parts) => (Vec::new(), Some(parts)),
+    };
     let mut output = None;
     for (at, stage) in chain.stages.iter().enumerate() {
         if let Some(last) = output.take() {
@@ -60,11 +68,15 @@ pub fn run(
         let all = chunks.len();
         chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
         taken.skipped = all - chunks.len();
-        let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
+        let streamed = streamed.take();
+        let rows = if streamed.is_some() { rows } else { chunks.iter().map(|chunk| chunk.rows as u64).sum() };
         let values = lowered.values.clone();
         let mut execution = kernel.start(Run { values, rows, cancel: cancel.clone(), threads: devices.threads })?;
         for some in chunks.chunks(AT_ONCE) {
             execution.push(some)?;
+        }
+        if let Some(parts) = streamed {
+            parts.push(chain, &devices.inputs, &lowered, execution.as_mut(), cancel, (&mut *report, &mut taken))?;
         }
         let (left, counters) = execution.finish()?;
         taken.rows = left.rows as u64;
@@ -76,9 +88,24 @@ pub fn run(
     decode(&output, &lowered, schema)
 }
 
+/// Where the rows of the first stage come from.
+enum Source {
+    /// Columns that are there.
+    Resident(Vec<Chunk>),
+    /// Columns that are loaded part by part.
+    Streamed(Streamed),
+}
+
 /// The first stage's program, and the chunks that it reads. Which columns it reads shows only when it is lowered, and how it
 /// is lowered depends on how they are stored: so it is lowered with what is known, then again with what was loaded.
-fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, report: &mut Report) -> Result<(Lowered, Vec<Chunk>)> {
+fn first(
+    chain: &Chain,
+    devices: &Devices,
+    segments: &Segments,
+    rows: u64,
+    cancel: &Cancel,
+    report: &mut Report,
+) -> Result<(Lowered, Source)> {
     let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
     let (mut inputs, complete) = devices.inputs.expected(chain, segments);
     let mut resident: HashMap<usize, ResidentColumn> = HashMap::new();
@@ -90,14 +117,19 @@ fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, repor
         let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !resident.contains_key(at)).collect();
         if missing.is_empty() && knowledge == Knowledge::Data {
             let chunks = of_segments(&lowered, &resident, segments);
-            return Ok((lowered, chunks));
+            return Ok((lowered, Source::Resident(chunks)));
         }
         knowledge = Knowledge::Data;
         let columns: Vec<usize> = missing.iter().map(|at| chain.projection[*at]).collect();
         if columns.is_empty() {
             continue;
         }
-        let found = devices.inputs.resident(&chain.table, segments, &columns)?;
+        let read: Vec<&InputColumn> = lowered.reads.iter().map(|at| &inputs[*at]).collect();
+        if segments.len() > 1 && is_too_much(&devices.inputs, &read, rows) {
+            drop(resident);
+            return streamed(chain, devices, segments, inputs, cancel, report);
+        }
+        let found = devices.inputs.resident(&chain.table, segments, &columns, cancel)?;
         for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
             let now = of_facts(&chain.table, column, &found.facts);
             as_expected &= now.is_stored_as(&inputs[at]);
@@ -107,12 +139,45 @@ fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, repor
         }
         if as_expected {
             let chunks = of_segments(&lowered, &resident, segments);
-            return Ok((lowered, chunks));
+            return Ok((lowered, Source::Resident(chunks)));
         }
     }
 }
 
-fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, segments: &Segments) -> Vec<Chunk> {
+/// The same where there is no room for all columns that are read.
+fn streamed(
+    chain: &Chain,
+    devices: &Devices,
+    segments: &Segments,
+    mut inputs: Vec<InputColumn>,
+    cancel: &Cancel,
+    report: &mut Report,
+) -> Result<(Lowered, Source)> {
+    let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
+    let mut knowledge = Knowledge::Types;
+    loop {
+        let lowered = lower(stage, &inputs, segments.rows(), knowledge).map_err(refused)?;
+        let known = |at: &usize| devices.inputs.known(chain, segments, *at);
+        let unknown: Vec<usize> = lowered.reads.iter().copied().filter(|at| known(at).is_none()).collect();
+        if unknown.is_empty() && knowledge == Knowledge::Data {
+            let reads = lowered.reads.iter().map(|at| (*at, inputs[*at].clone())).collect();
+            let source = Streamed::new(&devices.inputs, segments, reads);
+            return Ok((lowered, Source::Streamed(source)));
+        }
+        let columns: Vec<_> = unknown.iter().map(|at| (*at, &inputs[*at])).collect();
+        if !columns.is_empty() {
+            survey(chain, &devices.inputs, segments, &columns, cancel, report)?;
+        }
+        let found: Vec<_> = lowered.reads.iter().filter_map(|at| Some((*at, known(at)?))).collect();
+        for (at, column) in found {
+            inputs[at] = column;
+        }
+        knowledge = Knowledge::Data;
+    }
+}
+
+/// The chunks of a program's columns.
+pub fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, segments: &Segments) -> Vec<Chunk> {
     let columns: Vec<&ResidentColumn> = lowered.reads.iter().filter_map(|at| resident.get(at)).collect();
     let Some(first) = columns.first() else {
         // Nothing is read: rows alone count.
