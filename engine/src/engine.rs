@@ -21,6 +21,7 @@ use crate::error::{Condition, Error, Result};
 use crate::exec::devices::Devices;
 use crate::function;
 use crate::plan::cache::PlanCache;
+use crate::plan::optimizer_rules::optimizer_rules;
 use crate::plan::physical_rules::physical_rules;
 use crate::plan::planner::PostgresOperators;
 use crate::plan::rules::analyzer_rules;
@@ -161,6 +162,7 @@ impl Engine {
             .with_expr_planners(planners)
             .with_type_planner(Arc::new(PostgresTypes))
             .with_analyzer_rules(analyzer_rules())
+            .with_optimizer_rules(optimizer_rules())
             .with_physical_optimizer_rules(physical_rules(&devices))
             .build();
         for function in function::scalars() {

@@ -9,7 +9,8 @@ use super::device_exec::DeviceExec;
 use super::devices::Devices;
 use super::report::{Report, StageReport};
 use crate::offload::Refusal;
-use crate::offload::lower::{Knowledge, lower};
+use crate::offload::branches::lower_into;
+use crate::offload::lower::Knowledge;
 use crate::offload::plan::Chain;
 
 /// Every DeviceExec of a plan, in the order in which it is printed.
@@ -141,27 +142,22 @@ fn chain_programs(chain: &Chain, devices: &Devices) -> Vec<String> {
         Ok(segments) => segments,
         Err(refusal) => return vec![format!("-- no program: {refusal}")],
     };
-    let (mut inputs, complete) = devices.inputs.expected(chain, &segments);
+    let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
     let rows = segments.rows();
     let mut text = Vec::new();
     if !complete {
         text.push("-- not all columns are loaded yet: their types are the widest".to_owned());
     }
-    for (at, stage) in chain.stages.iter().enumerate() {
-        match lower(stage, &inputs, rows, knowledge) {
-            Ok(lowered) => {
-                text.push(format!("-- row program of pipeline {at} over {}", chain.table.name));
-                text.extend(lowered.pipeline.to_string().lines().map(str::to_owned));
-                text.push(format!("-- CUDA C++ of pipeline {at}"));
-                text.extend(cuda_text(&lowered.pipeline).lines().map(str::to_owned));
-                inputs = lowered.as_inputs(stage);
-            }
-            Err(refusal) => {
-                text.push(format!("-- pipeline {at} is refused: {refusal}"));
-                break;
-            }
-        }
+    let mut lowered = Vec::new();
+    if let Err(refusal) = lower_into(&chain.stages, &inputs, rows, knowledge, &mut lowered) {
+        text.push(format!("-- pipeline {} is refused: {refusal}", lowered.len()));
+    }
+    for (at, pipeline) in lowered.iter().enumerate() {
+        text.push(format!("-- row program of pipeline {at} over {}", chain.table.name));
+        text.extend(pipeline.to_string().lines().map(str::to_owned));
+        text.push(format!("-- CUDA C++ of pipeline {at}"));
+        text.extend(cuda_text(pipeline).lines().map(str::to_owned));
     }
     text
 }

@@ -5,6 +5,7 @@
 //! where columns are too many; [`report`]
 //! says what that took, [`explain`] tells a person. [`table_scan`] is how a plan's scans say which table they read.
 
+mod branches;
 pub mod device_exec;
 pub mod devices;
 pub mod explain;

@@ -19,6 +19,17 @@ pub struct StageReport {
     pub skipped: usize,
 }
 
+impl StageReport {
+    /// Adds what a part of the stage took; the rows are those that the last part left.
+    pub fn add(&mut self, part: Self) {
+        self.rows = part.rows;
+        self.counters.add(&part.counters);
+        self.compile += part.compile;
+        self.compiled |= part.compiled;
+        self.skipped += part.skipped;
+    }
+}
+
 /// What a run took.
 #[derive(Debug, Clone, Default)]
 pub struct Report {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use warpwise_gpu::program::{Bounds, ExprId, Fault, Type, ValueType};
 
+use super::formula::Formula;
 use super::words::Words;
 
 /// A lowered expression.
@@ -151,4 +152,6 @@ pub struct InputColumn {
     pub range: Option<Bounds>,
     /// Why no device has it.
     pub refused: Option<String>,
+    /// How it is computed from other inputs, given by their numbers, where it is not stored.
+    pub formula: Option<Formula>,
 }

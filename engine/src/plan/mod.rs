@@ -9,6 +9,7 @@ pub mod cache;
 pub mod context;
 pub mod failure;
 pub mod literals;
+pub mod optimizer_rules;
 pub mod parameter;
 pub mod physical_rules;
 pub mod planner;

@@ -2,7 +2,7 @@
 //! merges and exports read the same description.
 
 use crate::codegen::analysis::Facts;
-use crate::program::{Aggregate, AggregateOp, Domain, ExprId, Fault, Order, Type, ValueType};
+use crate::program::{Aggregate, AggregateOp, BitOp, Domain, ExprId, Fault, Order, Type, ValueType};
 
 /// The state of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +71,41 @@ pub enum SlotOp {
         /// Whether their sum is wanted, or their number.
         sum: bool,
     },
+    /// The bits of values of a type, extended to a word.
+    Bits(BitOp, Type),
+    /// A count, a value of each input to measure from, the sum of the distances of each, and the sum of their products.
+    Deviations {
+        /// The second input.
+        with: Option<ExprId>,
+    },
 }
 
 impl SlotOp {
     fn bytes(self) -> usize {
         match self {
-            Self::Rows | Self::Count | Self::Sum64 | Self::SumFloat => 8,
+            Self::Rows | Self::Count | Self::Sum64 | Self::SumFloat | Self::Bits(..) => 8,
+            Self::Deviations { with: None } => 32,
+            Self::Deviations { with: Some(_) } => 48,
             Self::Total64(_) | Self::Sum128(_) => 16,
             Self::Least(ty) | Self::Greatest(ty) => ty.bytes().next_multiple_of(8),
             Self::Distinct { domain, .. } => (domain.size as usize).div_ceil(64).max(1) * 8,
+        }
+    }
+
+    /// The input that stands in it, beside the slot's own.
+    pub fn second(self) -> Option<ExprId> {
+        match self {
+            Self::Deviations { with } => with,
+            Self::Rows
+            | Self::Count
+            | Self::Sum64
+            | Self::Total64(_)
+            | Self::Sum128(_)
+            | Self::SumFloat
+            | Self::Least(_)
+            | Self::Greatest(_)
+            | Self::Distinct { .. }
+            | Self::Bits(..) => None,
         }
     }
 
@@ -105,13 +131,15 @@ impl SlotOp {
         let value = match self {
             Self::Least(ty) => greatest(ty),
             Self::Greatest(ty) => least(ty),
+            Self::Bits(op, _) => op.identity().to_le_bytes().to_vec(),
             Self::Rows
             | Self::Count
             | Self::Sum64
             | Self::Total64(_)
             | Self::Sum128(_)
             | Self::SumFloat
-            | Self::Distinct { .. } => vec![],
+            | Self::Distinct { .. }
+            | Self::Deviations { .. } => vec![],
         };
         bytes[..value.len()].copy_from_slice(&value);
         bytes
@@ -143,16 +171,19 @@ impl StateLayout {
                 AggregateOp::Max => SlotOp::Greatest(input.map_or(Type::I64, |ty| ty.ty)),
                 AggregateOp::CountDistinct(domain) => SlotOp::Distinct { domain, sum: false },
                 AggregateOp::SumDistinct(domain) => SlotOp::Distinct { domain, sum: true },
+                AggregateOp::Bits(op) => SlotOp::Bits(op, input.map_or(Type::I64, |ty| ty.ty)),
+                AggregateOp::Deviations { with } => SlotOp::Deviations { with },
             };
             let always = match op {
                 // Their emptiness shows in the value itself.
-                SlotOp::Rows | SlotOp::Count | SlotOp::Distinct { .. } => true,
+                SlotOp::Rows | SlotOp::Count | SlotOp::Distinct { .. } | SlotOp::Deviations { .. } => true,
                 SlotOp::Sum64
                 | SlotOp::Total64(_)
                 | SlotOp::Sum128(_)
                 | SlotOp::SumFloat
                 | SlotOp::Least(_)
-                | SlotOp::Greatest(_) => false,
+                | SlotOp::Greatest(_)
+                | SlotOp::Bits(..) => false,
             };
             let seen = if always {
                 Seen::Always

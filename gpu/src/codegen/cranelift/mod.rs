@@ -206,7 +206,7 @@ impl<'a> Plan<'a> {
 
     fn define(&self, pipeline: &Pipeline, facts: &Facts, builder: &mut Builder, loops: &mut Vec<usize>) -> Result<()> {
         let of_state = |state: &StateLayout| -> Vec<ExprId> {
-            state.slots.iter().flat_map(|slot| slot.input.into_iter().chain(slot.filter)).collect()
+            state.slots.iter().flat_map(|slot| slot.input.into_iter().chain(slot.filter).chain(slot.op.second())).collect()
         };
         match self {
             Self::Materialize(columns, _) => {
