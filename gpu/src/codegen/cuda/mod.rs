@@ -173,11 +173,16 @@ mod tests {
     use super::*;
     use crate::program::text::parse;
 
-    /// The rows of a thread. `columns` are types.
-    fn items(columns: &[&str], rest: &str) -> u32 {
+    /// A pipeline over columns of these types, the first of them its first node.
+    fn pipeline(columns: &[&str], rest: &str) -> Pipeline {
         let columns = columns.iter().enumerate().map(|(at, ty)| format!("  column {at} {ty}\n"));
         let text = format!("pipeline\n{}  %0 = column 0\n{rest}", columns.collect::<String>());
-        generate(&parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))).unwrap().items
+        parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// The rows of a thread.
+    fn items(columns: &[&str], rest: &str) -> u32 {
+        generate(&pipeline(columns, rest)).unwrap().items
     }
 
     #[test]
@@ -222,5 +227,32 @@ mod tests {
             items(&["u8"], &format!("  body\n    emit\n  top_k 5\n    order %0\n{}", "    column %0\n".repeat(columns)))
         };
         assert_eq!([1, 23, 24].map(sorted), [8, 8, 4]);
+    }
+
+    /// A condition is a mask for each part that may be tried alone, so that rows are dropped early. The right side of a
+    /// conjunction is evaluated for a NULL on the left too: if it may raise, the two stay together.
+    #[test]
+    fn conjunctions_are_parted_where_nothing_is_lost() {
+        let columns = ["bool", "bool nullable", "bool", "bool nullable", "i32"];
+        let nodes =
+            "  %1 = column 1\n  %2 = column 2\n  %3 = column 3\n  %4 = column 4\n  %5 = divide %4 %4\n  %6 = less %4 %5\n";
+        for (condition, masks) in [
+            ("and %0 %2", 2),
+            ("and %1 %2", 2),
+            ("and %1 %3", 2),
+            ("and %0 %6", 2),
+            ("and %6 %1", 2),
+            ("and %1 %6", 1),
+            ("or %0 %2", 1),
+            ("and %0 %1\n  %8 = and %7 %2", 3),
+            ("and %0 %1\n  %8 = and %2 %7", 3),
+            ("and %1 %6\n  %8 = and %0 %7", 2),
+            ("and %0 %1\n  %8 = and %7 %6", 1),
+        ] {
+            let last = 7 + condition.matches('=').count();
+            let rest = format!("{nodes}  %7 = {condition}\n  body\n    if %{last}\n      emit\n  materialize %0\n");
+            let listing = generate(&pipeline(&columns, &rest)).unwrap().listing;
+            assert_eq!(listing.matches("    u32 m").count(), masks, "{condition}\n{listing}");
+        }
     }
 }
