@@ -32,6 +32,9 @@ BUILD = {
     "CARGO_PROFILE_RELEASE_INCREMENTAL": "true",
 }
 
+# Most that is found is found by these, which are quick; what is left runs through all tests.
+QUICK = ["--lib", "--test", "cpu", "--test", "programs"]
+
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,17 +62,25 @@ def draw(seed, count):
     return drawn + chance.sample(rest, len(rest))
 
 
-def run(names, output, timeout, baseline):
-    """What became of each of these."""
+def run(names, output, timeout, baseline, tests):
+    """What became of each of these under some of the tests, or all."""
+    output.mkdir(parents=True)
     exactly = [part for name in names for part in ("--re", f"^{re.escape(name)}$")]
     settings = ["--profile", "release", "--timeout", str(timeout), "--baseline", baseline, "--output", str(output)]
     # Its exit status tells of changes that were not found as well; what it wrote says more.
-    mutants(*WHICH, *settings, *exactly, env={**os.environ, **BUILD})
+    mutants(*WHICH, *settings, *exactly, "--", *tests, env={**os.environ, **BUILD})
     outcomes = json.loads((output / "mutants.out" / "outcomes.json").read_text())["outcomes"]
     became = {outcome["scenario"]["Mutant"]["name"]: outcome["summary"] for outcome in outcomes if outcome["scenario"] != "Baseline"}
     if set(became) != set(names):
         sys.exit(f"not every change was tried: do the tests pass without any? See {output}/mutants.out")
     return became
+
+
+def run_all(names, output, timeout, baseline):
+    """What became of each of these."""
+    became = run(names, output / "quick", timeout, baseline, QUICK)
+    left = [name for name in names if became[name] == "MissedMutant"]
+    return became | run(left, output / "all", timeout, baseline, []) if left else became
 
 
 def main():
@@ -88,9 +99,7 @@ def main():
         if args.only:
             batch = [name for name in batch if re.search(args.only, name)]
         if batch:
-            batch_output = output / str(taken)
-            batch_output.mkdir(parents=True)
-            results = run(batch, batch_output, args.timeout, baseline)
+            results = run_all(batch, output / str(taken), args.timeout, baseline)
             became |= {name: result for name, result in results.items() if result != "Unviable"}
         if args.only:
             break
