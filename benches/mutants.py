@@ -70,7 +70,8 @@ def run(names, output, timeout, baseline, tests):
     # Its exit status tells of changes that were not found as well; what it wrote says more.
     mutants(*WHICH, *settings, *exactly, "--", *tests, env={**os.environ, **BUILD})
     outcomes = json.loads((output / "mutants.out" / "outcomes.json").read_text())["outcomes"]
-    became = {outcome["scenario"]["Mutant"]["name"]: outcome["summary"] for outcome in outcomes if outcome["scenario"] != "Baseline"}
+    tried = [outcome for outcome in outcomes if outcome["scenario"] != "Baseline"]
+    became = {outcome["scenario"]["Mutant"]["name"]: outcome["summary"] for outcome in tried}
     if set(became) != set(names):
         sys.exit(f"not every change was tried: do the tests pass without any? See {output}/mutants.out")
     return became
