@@ -66,10 +66,11 @@ fn operators(node: &DeviceExec, indent: usize) -> Vec<String> {
         {
             line.push_str(&measured(stage, node.devices(), &device));
         }
-        if let Some(report) = &report
-            && operator.name == "Scan"
-        {
-            line.push_str(&loaded(report));
+        if operator.name == "Scan" {
+            line.push_str(&match &report {
+                Some(report) => loaded(report),
+                None => unread(node.devices().inputs.unread(chain)),
+            });
         }
         lines.push(line);
     }
@@ -102,6 +103,11 @@ fn measured(stage: &StageReport, devices: &Devices, device: &str) -> String {
         parts.push(format!("streamed={:.1} MB in {} chunks", stage.counters.streamed as f64 / 1e6, stage.counters.streamed_chunks));
     }
     format!(" [{}]", parts.join(", "))
+}
+
+/// What a first run would read beforehand.
+fn unread(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { format!(" [reads up to {:.1} MB of files first]", bytes as f64 / 1e6) }
 }
 
 fn loaded(report: &Report) -> String {

@@ -148,7 +148,10 @@ fn what_files_say_of_a_column_chooses_its_width_at_once() {
     let folder = Folder::new();
     folder.write("sales", &sales(50_000), 5_000);
     let mut tested = Tested::new(Some(&folder), &[]);
+    let explained = |tested: &mut Tested| tested.run(&format!("explain {ALL}")).iter().any(|line| line.contains("MB of files first"));
+    assert!(explained(&mut tested), "a first run reads the file");
     tested.check(ALL);
+    assert!(!explained(&mut tested));
     let found = tested.columns();
     assert_eq!((found.misses, found.widened), (50, 0), "five columns of ten row groups, none encoded twice");
 }
