@@ -50,9 +50,7 @@ impl Raw {
             return Ok(Self { ty: keys.ty, values: keys.values, nulls: keys.nulls, rows, entries: Some(entries) });
         }
         Ok(match form(array.data_type())? {
-            Form::Bits => {
-                Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), nulls, rows, entries: None }
-            }
+            Form::Bits => Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), nulls, rows, entries: None },
             Form::Floats(ty) | Form::Integers(ty) => fixed(ty),
             Form::Strings => {
                 let encoder = strings.ok_or_else(|| Error::Invalid("a column of strings without a dictionary".to_owned()))?;

@@ -130,9 +130,9 @@ impl Sink {
             Self::Bitmap => Vec::new(),
             Self::Group { keys, aggregates, .. } => {
                 let keys = keys.iter_mut().map(|key| &mut key.expr);
-                let inputs = aggregates.iter_mut().flat_map(|Aggregate { op, input, filter }| {
-                    filter.iter_mut().chain(input.iter_mut()).chain(op.second_mut())
-                });
+                let inputs = aggregates
+                    .iter_mut()
+                    .flat_map(|Aggregate { op, input, filter }| filter.iter_mut().chain(input.iter_mut()).chain(op.second_mut()));
                 keys.chain(inputs).collect()
             }
             Self::TopK { order, columns, .. } => order.iter_mut().map(|o| &mut o.expr).chain(columns.iter_mut()).collect(),
