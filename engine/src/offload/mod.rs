@@ -16,9 +16,12 @@ mod case;
 mod cast;
 mod compare;
 pub mod expr;
+mod extract;
 mod filter;
 mod function;
 pub mod lower;
+mod math;
+mod moment;
 pub mod plan;
 mod project;
 mod refusal;
@@ -28,6 +31,7 @@ mod tabulate;
 mod top_k;
 pub mod value;
 pub mod words;
+mod zone;
 
 use std::sync::Arc;
 
@@ -158,13 +162,15 @@ impl Pass<'_> {
         }
         let segments = self.devices.inputs.look(&chain)?;
         let mut inputs = self.devices.inputs.expected(&chain, &segments);
-        let knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
+        let mut knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
         let rows = segments.rows();
         let mut most = None;
         for stage in &chain.stages {
             let lowered = lower(stage, &inputs.0, rows, knowledge)?;
             most = lowered.most_rows().or(most);
             inputs.0 = lowered.as_inputs(stage);
+            // Of what a stage leaves no more is known when it has run.
+            knowledge = Knowledge::Data;
         }
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
         Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
