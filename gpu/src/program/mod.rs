@@ -63,7 +63,7 @@ pub use expr::{Arithmetic, Comparison, DatePart, Expr, ExprId};
 pub use fault::Fault;
 pub use math::{Math, MathPair};
 pub use scalar::{Scalar, Type, ValueType};
-pub use sink::{Aggregate, AggregateOp, Domain, Key, Order, Sink, Strategy};
+pub use sink::{Aggregate, AggregateOp, BitOp, Domain, Key, Order, Sink, Strategy};
 pub use statement::{Block, Statement};
 pub use values::{Table, Values};
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, Math,
-    MathPair, Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, Type,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
+    Math, MathPair, Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, Type,
     ValueType,
 };
 
@@ -392,9 +392,16 @@ fn aggregate(line: &Line<'_>) -> Result<Aggregate> {
         "max" => AggregateOp::Max,
         "count_distinct" => AggregateOp::CountDistinct(line.domain()?),
         "sum_distinct" => AggregateOp::SumDistinct(line.domain()?),
-        other => return Err(line.error(format!("there is no aggregate \"{other}\""))),
+        "deviations" => AggregateOp::Deviations { with: None },
+        other => match BitOp::ALL.into_iter().find(|op| op.name() == other) {
+            Some(op) => AggregateOp::Bits(op),
+            None => return Err(line.error(format!("there is no aggregate \"{other}\""))),
+        },
     };
     let input = line.node_if_any()?;
+    if let AggregateOp::Deviations { with } = &mut op {
+        *with = line.node_if_any()?;
+    }
     let filter = if line.has("if") { Some(line.node()?) } else { None };
     if let AggregateOp::Sum { fault, .. } = &mut op {
         *fault = line.fault()?;
