@@ -1,6 +1,6 @@
 //! What is known of a node without any data: the values it can take, whether it can raise a fault, what it costs.
 
-use crate::program::{Arithmetic, DatePart, Expr, ExprId, Pipeline, Scalar, Type, ValueType};
+use crate::program::{Arithmetic, DatePart, Expr, ExprId, Math, Pipeline, Scalar, Type, ValueType};
 
 /// The least and the greatest value of a node, NULLs' garbage included.
 pub type Interval = (i128, i128);
@@ -97,7 +97,11 @@ impl Facts {
             | Expr::Coalesce(..)
             | Expr::NullIf(..)
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => false,
+            | Expr::AddMonths { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => false,
         }
     }
 
@@ -105,6 +109,8 @@ impl Facts {
         let of = |id: ExprId| self.interval(id);
         match *expr {
             Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
+            Expr::Math { .. } | Expr::MathPair { .. } | Expr::Bits { .. } => None,
+            Expr::Place { .. } => Some((0, i32::MAX.into())),
             Expr::Constant { value, .. } => match value {
                 Some(Scalar::Int(value)) => Some((value, value)),
                 Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_)) => None,
@@ -206,7 +212,30 @@ fn cost(expr: &Expr, ty: Type) -> u32 {
                 }
             }
         },
-        Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } => 30,
+        Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } | Expr::Place { .. } => 30,
+        Expr::Math { op, .. } => match op {
+            Math::Abs | Math::Sign | Math::Floor | Math::Ceil | Math::Round | Math::Trunc => 4,
+            Math::Sqrt => 15,
+            Math::Cbrt
+            | Math::Exp
+            | Math::Ln
+            | Math::Log10
+            | Math::Sin
+            | Math::Cos
+            | Math::Tan
+            | Math::Cot
+            | Math::Asin
+            | Math::Acos
+            | Math::Atan
+            | Math::Sinh
+            | Math::Cosh
+            | Math::Tanh
+            | Math::Asinh
+            | Math::Acosh
+            | Math::Atanh => 60,
+        },
+        Expr::MathPair { .. } => 80,
+        Expr::Bits { .. } => 1,
         Expr::Lookup { .. } => 6,
         Expr::InRange { .. } | Expr::Compare { .. } | Expr::IsDistinct(..) | Expr::NullIf(..) => 2,
         Expr::Cast { .. }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::scalar::{literal, type_name};
 use super::text::{Header, Writer};
-use crate::program::{Arithmetic, Comparison, Expr, ExprId, Fault, Pipeline, Type, ValueType};
+use crate::program::{Arithmetic, Bits, Comparison, Expr, ExprId, Fault, Pipeline, Type, ValueType};
 
 /// The nodes of a pipeline, with what is known of each.
 #[derive(Debug)]
@@ -61,7 +61,11 @@ impl<'a> Nodes<'a> {
             | Expr::NullIf(..)
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => format!("v{}", id.0),
+            | Expr::AddMonths { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => format!("v{}", id.0),
         }
     }
 
@@ -169,6 +173,16 @@ impl<'a> Nodes<'a> {
             Expr::Lookup { .. } => 6,
             Expr::DatePart { .. } => 45,
             Expr::AddMonths { .. } => 20,
+            Expr::Math { op, .. } => {
+                if op.is_exact() {
+                    4
+                } else {
+                    60
+                }
+            }
+            Expr::MathPair { .. } => 120,
+            Expr::Bits { .. } => 1,
+            Expr::Place { .. } => 30,
         }
     }
 
@@ -316,6 +330,42 @@ impl<'a> Nodes<'a> {
                 w.need(Header::Project);
                 let (x, y) = (v(a), v(months));
                 self.checked(w, id, &[a, months], |out| format!("add_months({x}, {y}, {out})"));
+            }
+            Expr::Math { op, a } => {
+                w.need(Header::Math);
+                let (name, x) = (op.name(), v(a));
+                if op.faults().is_empty() {
+                    self.strict(w, id, &[a], format!("math_{name}({x})"));
+                } else {
+                    self.checked(w, id, &[a], |out| format!("math_{name}({x}, {out})"));
+                }
+            }
+            Expr::MathPair { op, a, b } => {
+                w.need(Header::Math);
+                let (name, x, y) = (op.name(), v(a), v(b));
+                if op.faults().is_empty() {
+                    self.strict(w, id, &[a, b], format!("math_{name}({x}, {y})"));
+                } else {
+                    self.checked(w, id, &[a, b], |out| format!("math_{name}({x}, {y}, {out})"));
+                }
+            }
+            Expr::Bits { op, a, b } => {
+                let (x, y) = (v(a), v(b));
+                let value = match op {
+                    Bits::And => format!("{x} & {y}"),
+                    Bits::Or => format!("{x} | {y}"),
+                    Bits::Xor => format!("{x} ^ {y}"),
+                    Bits::ShiftLeft | Bits::ShiftRight => {
+                        w.need(Header::Project);
+                        format!("{}({x}, {y})", op.name())
+                    }
+                };
+                self.strict(w, id, &[a, b], value);
+            }
+            Expr::Place { a, table } => {
+                w.need(Header::Table);
+                let (t, element) = (table.0, type_name(self.ty(a).ty));
+                self.strict(w, id, &[a], format!("place<{element}>(t{t}, t{t}_length, {})", v(a)));
             }
         }
     }
@@ -472,7 +522,11 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
         | Expr::Coalesce(..)
         | Expr::NullIf(..)
         | Expr::DatePart { .. }
-        | Expr::AddMonths { .. } => false,
+        | Expr::AddMonths { .. }
+        | Expr::Math { .. }
+        | Expr::MathPair { .. }
+        | Expr::Bits { .. }
+        | Expr::Place { .. } => false,
     }
 }
 
