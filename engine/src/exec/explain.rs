@@ -66,10 +66,11 @@ fn operators(node: &DeviceExec, indent: usize) -> Vec<String> {
         {
             line.push_str(&measured(stage, node.devices(), &device));
         }
-        if let Some(report) = &report
-            && operator.name == "Scan"
-        {
-            line.push_str(&loaded(report));
+        if operator.name == "Scan" {
+            line.push_str(&match &report {
+                Some(report) => loaded(report),
+                None => unread(node.devices().inputs.unread(chain)),
+            });
         }
         lines.push(line);
     }
@@ -98,14 +99,33 @@ fn measured(stage: &StageReport, devices: &Devices, device: &str) -> String {
     if stage.counters.launches > 0 {
         parts.push(format!("launches={}", stage.counters.launches));
     }
+    if stage.counters.streamed > 0 {
+        parts.push(format!(
+            "streamed={:.1} MB in {} chunks",
+            stage.counters.streamed as f64 / 1e6,
+            stage.counters.streamed_chunks
+        ));
+    }
     format!(" [{}]", parts.join(", "))
 }
 
+/// What a first run would read beforehand.
+fn unread(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { format!(" [reads up to {:.1} MB of files first]", bytes as f64 / 1e6) }
+}
+
 fn loaded(report: &Report) -> String {
-    match report.loaded {
-        0 => String::new(),
-        bytes => format!(" [loaded {:.1} MB in {:.1} ms]", bytes as f64 / 1e6, report.load.as_secs_f64() * 1e3),
+    let mut parts = Vec::new();
+    if report.loaded > 0 {
+        parts.push(format!("loaded {:.1} MB in {:.1} ms", report.loaded as f64 / 1e6, report.load.as_secs_f64() * 1e3));
     }
+    if report.parts > 0 {
+        parts.push(format!("streamed {:.1} MB in {} parts", report.streamed as f64 / 1e6, report.parts));
+    }
+    if report.unwanted > 0 {
+        parts.push(format!("row groups left out={} of {}", report.unwanted, report.segments));
+    }
+    if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join(", ")) }
 }
 
 /// What stays with DataFusion, and why.

@@ -17,6 +17,7 @@ use super::branches::together;
 use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
 use super::report::{Report, StageReport};
+use super::stream::{Streamed, is_too_much, survey};
 use crate::offload::Refusal;
 use crate::offload::formula::Formula;
 use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
@@ -74,7 +75,10 @@ pub fn run(
     report: &mut Report,
 ) -> Result<RecordBatch> {
     cancel.check()?;
-    let segments = devices.inputs.segments(&chain.table)?;
+    let all = devices.inputs.segments(&chain.table)?;
+    report.segments = all.len();
+    let segments = devices.inputs.wanted(chain, all);
+    report.unwanted = report.segments - segments.len();
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let (resident, taken) = (HashMap::new(), StageReport::default());
     let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, taken };
@@ -136,25 +140,31 @@ impl Running<'_> {
 
     /// Runs a stage by a program of its own.
     fn lowered(&mut self, stage: &Stage, source: Source<'_>) -> Result<Held> {
-        let (lowered, mut chunks) = match source {
+        let (lowered, mut chunks, streamed) = match source {
             Source::Table => {
                 let began = Instant::now();
-                let first = self.first(stage)?;
+                let (lowered, read) = self.first(stage)?;
                 self.report.load += began.elapsed();
-                first
+                match read {
+                    Read::Resident(chunks) => (lowered, chunks, None),
+                    Read::Streamed(parts) => (lowered, Vec::new(), Some(parts)),
+                }
             }
             Source::Stage(held, schema) => {
                 let (inputs, places) = held.leaves.inputs(schema);
                 let lowered = lower(stage, &inputs, held.output.rows as u64, Knowledge::Data).map_err(refused)?;
                 let columns = lowered.reads.iter().map(|at| &held.output.columns[places[*at]]).collect::<Vec<_>>();
                 let chunks = over_output(held.output.rows, &columns);
-                (lowered, chunks)
+                (lowered, chunks, None)
             }
         };
         let (kernel, compiled) = self.devices.kernels.get_or_compile(self.device.as_ref(), &lowered.pipeline)?;
         let all = chunks.len();
         chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
-        let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
+        let rows = match &streamed {
+            Some(_) => self.segments.rows(),
+            None => chunks.iter().map(|chunk| chunk.rows as u64).sum(),
+        };
         let values = lowered.values.clone();
         let (cancel, threads) = (self.cancel.clone(), self.devices.threads);
         let compile = if compiled { kernel.compile_time() } else { Duration::ZERO };
@@ -163,15 +173,21 @@ impl Running<'_> {
         for some in chunks.chunks(AT_ONCE) {
             execution.push(some)?;
         }
+        let mut taken = StageReport { compile, compiled, skipped, ..StageReport::default() };
+        if let Some(parts) = streamed {
+            let report = (&mut *self.report, &mut taken);
+            parts.push(self.chain, &self.devices.inputs, &lowered, execution.as_mut(), self.cancel, report)?;
+        }
         let (output, counters) = execution.finish()?;
-        self.taken.add(StageReport { rows: output.rows as u64, counters, compile, compiled, skipped });
+        (taken.rows, taken.counters) = (output.rows as u64, counters);
+        self.taken.add(taken);
         Ok(Held { output, leaves: lowered.leaves })
     }
 
     /// The program of a stage over the table, and the chunks that it reads. Which columns it reads shows only when it is lowered,
     /// and how it is lowered depends on how they are stored: so it is lowered with what is known, then again with what was
     /// loaded.
-    fn first(&mut self, stage: &Stage) -> Result<(Lowered, Vec<Chunk>)> {
+    fn first(&mut self, stage: &Stage) -> Result<(Lowered, Read)> {
         let (chain, rows) = (self.chain, self.segments.rows());
         let mut knowledge = if self.complete { Knowledge::Data } else { Knowledge::Types };
         // Whether the columns turned out to be as they were expected.
@@ -181,14 +197,19 @@ impl Running<'_> {
             let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !self.resident.contains_key(at)).collect();
             if missing.is_empty() && knowledge == Knowledge::Data {
                 let chunks = of_segments(&lowered, &self.resident, &self.segments);
-                return Ok((lowered, chunks));
+                return Ok((lowered, Read::Resident(chunks)));
             }
             knowledge = Knowledge::Data;
             let columns: Vec<usize> = missing.iter().map(|at| chain.projection[*at]).collect();
             if columns.is_empty() {
                 continue;
             }
-            let found = self.devices.inputs.resident(&chain.table, &self.segments, &columns)?;
+            let read: Vec<&InputColumn> = lowered.reads.iter().map(|at| &self.inputs[*at]).collect();
+            if self.segments.len() > 1 && is_too_much(&self.devices.inputs, &read, rows) {
+                self.resident.clear();
+                return self.streamed(stage);
+            }
+            let found = self.devices.inputs.resident(&chain.table, &self.segments, &columns, self.cancel)?;
             for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
                 let now = of_facts(&chain.table, column, &found.facts);
                 as_expected &= now.is_stored_as(&self.inputs[at]);
@@ -198,13 +219,47 @@ impl Running<'_> {
             }
             if as_expected {
                 let chunks = of_segments(&lowered, &self.resident, &self.segments);
-                return Ok((lowered, chunks));
+                return Ok((lowered, Read::Resident(chunks)));
             }
+        }
+    }
+
+    /// The same where there is no room for all columns that are read.
+    fn streamed(&mut self, stage: &Stage) -> Result<(Lowered, Read)> {
+        let (chain, inputs) = (self.chain, &self.devices.inputs);
+        let mut knowledge = Knowledge::Types;
+        loop {
+            let lowered = lower(stage, &self.inputs, self.segments.rows(), knowledge).map_err(refused)?;
+            let known = |at: &usize| inputs.known(chain, &self.segments, *at);
+            let unknown: Vec<usize> = lowered.reads.iter().copied().filter(|at| known(at).is_none()).collect();
+            if unknown.is_empty() && knowledge == Knowledge::Data {
+                let reads = lowered.reads.iter().map(|at| (*at, self.inputs[*at].clone())).collect();
+                let source = Streamed::new(inputs, &self.segments, reads);
+                return Ok((lowered, Read::Streamed(source)));
+            }
+            let columns: Vec<_> = unknown.iter().map(|at| (*at, &self.inputs[*at])).collect();
+            if !columns.is_empty() {
+                survey(chain, inputs, &self.segments, &columns, self.cancel, self.report)?;
+            }
+            let found: Vec<_> = lowered.reads.iter().filter_map(|at| Some((*at, known(at)?))).collect();
+            for (at, column) in found {
+                self.inputs[at] = column;
+            }
+            knowledge = Knowledge::Data;
         }
     }
 }
 
-fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, segments: &Segments) -> Vec<Chunk> {
+/// Where the rows of a stage over the table come from.
+enum Read {
+    /// Columns that are there.
+    Resident(Vec<Chunk>),
+    /// Columns that are loaded part by part.
+    Streamed(Streamed),
+}
+
+/// The chunks of a program's columns.
+pub fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, segments: &Segments) -> Vec<Chunk> {
     let columns: Vec<&ResidentColumn> = lowered.reads.iter().filter_map(|at| resident.get(at)).collect();
     let Some(first) = columns.first() else {
         // Nothing is read: rows alone count.

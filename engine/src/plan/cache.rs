@@ -143,6 +143,16 @@ impl PlanCache {
         }
     }
 
+    /// Lets go of the plans of a database that read one of some relations: they hold what the relation was.
+    pub fn forget(&self, database: &str, names: &[&Name]) {
+        let gone: Vec<_> = {
+            let mut plans = self.plans.lock();
+            let reads = |plan: &QueryPlan| names.iter().any(|name| plan.touched.contains_key(*name));
+            plans.extract_if(|key, (_, plan)| key.database == database && reads(plan)).collect()
+        };
+        drop(gone);
+    }
+
     /// Keeps a plan; the one unused longest goes.
     pub fn put(&self, key: Key, plan: Arc<QueryPlan>) {
         // A text of a megabyte is data, not a query that comes again.

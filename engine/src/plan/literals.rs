@@ -57,7 +57,7 @@ pub fn lift(query: &Query, types: &[Option<SqlType>], count: usize, environment:
 }
 
 /// Whether every scan of a plan runs on a device.
-pub fn is_worth_sharing(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub fn runs_on_devices(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let mut all = true;
     let walked = plan.apply(|node| {
         all &= !node.children().is_empty() || node.downcast_ref::<DeviceExec>().is_some();

@@ -419,7 +419,7 @@ impl Session {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let guard = stop.drop_guard();
-        let admission = Arc::clone(&shared.admission);
+        let admissions = [Arc::clone(&shared.admission), Arc::clone(&shared.device_admission)];
         // One task plans and runs: every change of threads costs a short query dearly.
         shared.handle.spawn(async move {
             let failed = sender.clone();
@@ -431,6 +431,8 @@ impl Session {
                 let context = planning.state.task_ctx();
                 drop(told.send(Ok(())));
                 // At most a few queries compute at once; one that already sends rows goes at its client's pace.
+                let [admission, of_devices] = admissions;
+                let admission = if literals::runs_on_devices(&ready.physical) { of_devices } else { admission };
                 let mut permit = Some(admission.acquire_owned().await);
                 let mut stream = match execute_stream(Arc::clone(&ready.physical), context) {
                     Ok(stream) => stream,
@@ -476,7 +478,7 @@ async fn instantiate(
     };
     if let Ok(ready) = planning.instantiate(&plan, values).await
         && ready.reusable
-        && literals::is_worth_sharing(&ready.physical)
+        && literals::runs_on_devices(&ready.physical)
     {
         plan.sharing.set(Sharing::Useful);
         return Ok((plan, ready));

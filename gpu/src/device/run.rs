@@ -80,6 +80,10 @@ pub struct Counters {
     pub bytes: u64,
     /// Bytes copied to the device for this run.
     pub copied_in: u64,
+    /// Of those, bytes of columns that passed through, as memory has no room to keep them.
+    pub streamed: u64,
+    /// Chunks with such a column.
+    pub streamed_chunks: u64,
     /// Bytes copied back.
     pub copied_out: u64,
     /// Time on the device: between events on a GPU, within `push` and `finish` on the CPU.

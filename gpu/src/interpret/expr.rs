@@ -2,6 +2,7 @@
 
 use super::arithmetic;
 use super::date;
+use super::math;
 use super::value::{Value, compare};
 use crate::program::{Comparison, Expr, ExprId, Fault, Pipeline, Scalar, ValueType};
 
@@ -163,6 +164,24 @@ impl Row<'_> {
                 Some((a, months)) => date::add_months(days_of(a)?, days_of(months)?).map(|value| Some(Scalar::Int(value))),
                 None => Ok(None),
             },
+            Expr::Math { op, a } => match self.value(a)? {
+                Some(a) => math::function(op, math::float(a)?).map(|value| Some(Scalar::F64(value))),
+                None => Ok(None),
+            },
+            Expr::MathPair { op, a, b } => match self.both(a, b)? {
+                Some((a, b)) => math::of_two(op, math::float(a)?, math::float(b)?).map(|value| Some(Scalar::F64(value))),
+                None => Ok(None),
+            },
+            Expr::Bits { op, a, b } => match self.both(a, b)? {
+                Some((a, b)) => arithmetic::bits(op, a, b, ty).map(Some),
+                None => Ok(None),
+            },
+            Expr::Place { a, table } => {
+                let found = self.value(a)?;
+                let table = &self.tables[table.0 as usize];
+                let not_above = |a: Scalar| table.iter().flatten().filter(|entry| compare(**entry, a).is_le()).count();
+                Ok(found.map(|a| Scalar::Int(not_above(a) as i128)))
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod arithmetic;
 mod date;
 mod device;
 mod expr;
+mod math;
 mod sink;
 mod value;
 

@@ -8,11 +8,12 @@
 
 pub mod date;
 pub mod integer;
+pub mod math;
 pub mod member;
 pub mod select;
 pub mod split;
 
-use crate::program::{Arithmetic, DatePart, Type};
+use crate::program::{Arithmetic, DatePart, Math, MathPair, Type};
 
 /// A function that compiled code calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +34,12 @@ pub enum Primitive {
     AddMonths,
     /// `(values, length, value) -> whether it is among them`.
     Member(Type),
+    /// `(values, length, value) -> how many of them are not greater`, an i32.
+    Place(Type),
+    /// `(f64) -> f64`, or `(f64, out) -> fault` of one that can raise any: a fault's number as an i32, 0 of none.
+    Math(Math),
+    /// Likewise of two floats.
+    MathPair(MathPair),
 }
 
 /// What a primitive's argument or result is.
@@ -57,6 +64,9 @@ impl Primitive {
         all.extend(Arithmetic::ALL.into_iter().map(Self::Divide128));
         all.extend(DatePart::ALL.into_iter().map(Self::DatePart));
         all.extend(Type::ALL.into_iter().map(Self::Member));
+        all.extend([Type::I32, Type::I64].map(Self::Place));
+        all.extend(Math::ALL.into_iter().map(Self::Math));
+        all.extend(MathPair::ALL.into_iter().map(Self::MathPair));
         all
     }
 
@@ -71,6 +81,9 @@ impl Primitive {
             Self::DatePart(part) => format!("date_{}", part.name()),
             Self::AddMonths => "add_months".to_owned(),
             Self::Member(ty) => format!("member_{}", ty.name()),
+            Self::Place(ty) => format!("place_{}", ty.name()),
+            Self::Math(op) => format!("math_{}", op.name()),
+            Self::MathPair(op) => format!("math_{}", op.name()),
         }
     }
 
@@ -86,6 +99,11 @@ impl Primitive {
             Self::AddMonths => (&[I32, I32, I64], I8),
             Self::Member(Type::I128) => (&[I64, I64, I64, I64], I8),
             Self::Member(_) => (&[I64, I64, I64], I8),
+            Self::Place(_) => (&[I64, I64, I64], I32),
+            Self::Math(op) if op.faults().is_empty() => (&[F64], F64),
+            Self::Math(_) => (&[F64, I64], I32),
+            Self::MathPair(op) if op.faults().is_empty() => (&[F64, F64], F64),
+            Self::MathPair(_) => (&[F64, F64, I64], I32),
         }
     }
 
@@ -100,6 +118,9 @@ impl Primitive {
             Self::DatePart(part) => date::part(part),
             Self::AddMonths => date::add_months as *const u8,
             Self::Member(ty) => member::address(ty),
+            Self::Place(ty) => member::place(ty),
+            Self::Math(op) => math::address(op),
+            Self::MathPair(op) => math::pair_address(op),
         }
     }
 }

@@ -131,7 +131,11 @@ impl Pass<'_> {
             | Expr::NullIf(..)
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => false,
+            | Expr::AddMonths { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => false,
         }
     }
 }

@@ -32,6 +32,10 @@
 //! select %CONDITION %THEN %OTHERWISE        coalesce %A %B     null_if %A %B
 //! cast TYPE %A [! FAULT]
 //! date_part PART %A                         add_months %DATE %MONTHS
+//! sqrt %A                                   every function of `math.rs` by its name, likewise
+//! power %A %B                               atan2 %A %B
+//! bit_and %A %B                             likewise bit_or bit_xor shift_left shift_right
+//! place %A TABLE
 //! ```
 //!
 //! and a sink one of
@@ -181,6 +185,10 @@ fn write_expr(f: &mut fmt::Formatter<'_>, expr: &Expr) -> fmt::Result {
         }
         Expr::DatePart { part, a } => write!(f, "date_part {} {a}", part.name()),
         Expr::AddMonths { a, months } => write!(f, "add_months {a} {months}"),
+        Expr::Math { op, a } => write!(f, "{} {a}", op.name()),
+        Expr::MathPair { op, a, b } => write!(f, "{} {a} {b}", op.name()),
+        Expr::Bits { op, a, b } => write!(f, "{} {a} {b}", op.name()),
+        Expr::Place { a, table } => write!(f, "place {a} {}", table.0),
     }
 }
 
@@ -356,6 +364,11 @@ pipeline
   %27 = date_part iso_day_of_week %0
   %28 = add_months %0 %1
   %29 = constant i128 -170141183460469231731687303715884105728
+  %30 = sqrt %0
+  %31 = log10 %0
+  %32 = power %0 %1
+  %33 = shift_right %0 %1
+  %34 = place %0 2
   body
     stage
     if %10

@@ -144,7 +144,7 @@ impl<'a, 'f> Loop<'a, 'f> {
                 Expr::Column(column) => columns.push(column.0),
                 Expr::Parameter(parameter) => scalars.push(parameter.0),
                 Expr::InRange { low, high, .. } => scalars.extend([low.0, high.0]),
-                Expr::Member { table, .. } | Expr::Lookup { table, .. } => tables.push(table.0),
+                Expr::Member { table, .. } | Expr::Lookup { table, .. } | Expr::Place { table, .. } => tables.push(table.0),
                 Expr::Constant { .. }
                 | Expr::Arithmetic { .. }
                 | Expr::Negate { .. }
@@ -159,7 +159,10 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::NullIf(..)
                 | Expr::Cast { .. }
                 | Expr::DatePart { .. }
-                | Expr::AddMonths { .. } => {}
+                | Expr::AddMonths { .. }
+                | Expr::Math { .. }
+                | Expr::MathPair { .. }
+                | Expr::Bits { .. } => {}
             }
             wanted.extend(expr.operands());
         }
@@ -167,13 +170,10 @@ impl<'a, 'f> Loop<'a, 'f> {
             let views = self.field(offset_of!(Context, columns), types::I64);
             for column in columns {
                 let at = column as usize * size_of::<ColumnView>();
-                let values = at + offset_of!(ColumnView, values);
-                let base = self.b.ins().load(types::I64, fixed(), views, values as i32);
-                self.bases.insert((column, false), base);
+                let mut load = |offset: usize| self.b.ins().load(types::I64, fixed(), views, (at + offset) as i32);
+                self.bases.insert((column, false), load(offset_of!(ColumnView, values)));
                 if self.pipeline.columns[column as usize].nullable {
-                    let validity = at + offset_of!(ColumnView, validity);
-                    let base = self.b.ins().load(types::I64, fixed(), views, validity as i32);
-                    self.bases.insert((column, true), base);
+                    self.bases.insert((column, true), load(offset_of!(ColumnView, validity)));
                 }
             }
         }

@@ -127,7 +127,11 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
         | Expr::NullIf(..)
         | Expr::Cast { .. }
         | Expr::DatePart { .. }
-        | Expr::AddMonths { .. } => None,
+        | Expr::AddMonths { .. }
+        | Expr::Math { .. }
+        | Expr::MathPair { .. }
+        | Expr::Bits { .. }
+        | Expr::Place { .. } => None,
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, BitOp, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, Order,
-    ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, Type, ValueType,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
+    Math, MathPair, Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, Type,
+    ValueType,
 };
 
 /// Why a text is no pipeline.
@@ -299,11 +300,18 @@ fn expr(line: &Line<'_>) -> Result<Expr> {
             Expr::DatePart { part, a: line.node()? }
         }
         "add_months" => Expr::AddMonths { a: line.node()?, months: line.node()? },
+        "place" => Expr::Place { a: line.node()?, table: TableId(line.number("a table's number")?) },
         name => {
             if let Some(op) = Arithmetic::ALL.into_iter().find(|op| op.name() == name) {
                 Expr::Arithmetic { op, a: line.node()?, b: line.node()?, fault: line.fault()? }
             } else if let Some(op) = Comparison::ALL.into_iter().find(|op| op.name() == name) {
                 Expr::Compare { op, a: line.node()?, b: line.node()? }
+            } else if let Some(op) = Math::ALL.into_iter().find(|op| op.name() == name) {
+                Expr::Math { op, a: line.node()? }
+            } else if let Some(op) = MathPair::ALL.into_iter().find(|op| op.name() == name) {
+                Expr::MathPair { op, a: line.node()?, b: line.node()? }
+            } else if let Some(op) = Bits::ALL.into_iter().find(|op| op.name() == name) {
+                Expr::Bits { op, a: line.node()?, b: line.node()? }
             } else {
                 return Err(line.error(format!("there is no node \"{name}\"")));
             }
