@@ -55,7 +55,11 @@ impl Lowering<'_> {
             Part::Hour | Part::Minute | Part::Second | Part::Milliseconds | Part::Microseconds => match (of_date, float) {
                 // `date_part` takes a date as its midnight, `extract` knows no time of a date.
                 (true, false) => return Err(refused("date")),
-                (true, true) => Value { node: self.b.constant(Type::I32, 0), kind: Kind::Decimal { scale: 0 } },
+                // Nothing is left of a whole number, and NULL of NULL.
+                (true, true) => {
+                    let node = self.whole_step(Arithmetic::FloorRemainder, value.node, 1);
+                    Value { node, kind: Kind::Decimal { scale: 0 } }
+                }
                 (false, _) => self.time_part(part, &local),
             },
             Part::TimeZone | Part::TimeZoneHour | Part::TimeZoneMinute => return Err(refused(value.kind.name())),
@@ -193,7 +197,7 @@ impl Lowering<'_> {
         // Within a day or a minute, in units that those have a whole number of.
         let within = |this: &mut Self, span: i128| {
             if unit % span == 0 {
-                return (this.b.constant(Type::I32, 0), 1);
+                return (this.whole_step(Arithmetic::FloorRemainder, local.node, 1), 1);
             }
             let (node, unit) = if span % unit == 0 { (local.node, unit) } else { (this.in_ticks(local).node, 1) };
             (this.whole_step(Arithmetic::FloorRemainder, node, span / unit), unit)

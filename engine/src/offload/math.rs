@@ -119,7 +119,10 @@ impl Lowering<'_> {
                 match known {
                     Some(ScalarValue::Int64(Some(digits))) => digits,
                     _ => {
-                        return Err(Refusal::new(whole, "rounding to a number of digits that is not constant has no device form"));
+                        return Err(Refusal::new(
+                            whole,
+                            "rounding to a number of digits that is not constant has no device form",
+                        ));
                     }
                 }
             }
