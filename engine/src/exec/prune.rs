@@ -14,7 +14,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_expr::expressions::lit;
 use datafusion::physical_expr::utils::conjunction;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::file::statistics::Statistics;
 use warpwise_gpu::cache::SegmentRows;
@@ -43,7 +43,7 @@ pub fn wanted(chain: &Chain, groups: &[Group], names: &[SegmentRows]) -> Option<
             Ok(None) | Err(_) => Transformed::no(expr),
         })
     });
-    let predicate = PruningPredicate::try_new(known.ok()?.data, Arc::clone(&stage.input)).ok()?;
+    let predicate = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&stage.input)).try_build(known.ok()?.data).ok()?;
     if predicate.always_true() {
         return None;
     }

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::array::BooleanBufferBuilder;
+use arrow::array::{ArrayRef, BooleanBufferBuilder};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use parquet::basic::Encoding;
