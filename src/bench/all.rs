@@ -136,7 +136,7 @@ impl Recorder<'_> {
     fn selftest(&mut self, device: &str) -> Result<(), Failure> {
         let part = format!("selftest-{device}");
         let mut command = self.own(&["selftest", "--json", "--random", "200", "--device", device])?;
-        if self.arguments.minutes < 2.0 {
+        if self.arguments.minutes < 5.0 {
             command.args(["--rows", "20k"]);
         }
         let printed = self.part(&part, 0.3, command)?;
