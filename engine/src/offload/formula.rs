@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{Float64Type, Int64Type};
-use warpwise_gpu::program::{Arithmetic, Comparison, Expr, ExprId, Scalar, Type};
+use warpwise_gpu::program::{Arithmetic, Comparison, Expr, ExprId, Math, Scalar, Type};
 
 use super::refusal::Refusal;
 use super::scope::Lowering;
@@ -128,16 +128,45 @@ impl Lowering<'_> {
                 let divisor = self.b.push(Expr::NullIf(*independent, zero));
                 quotient(self, *both, divisor)
             }
-            (what, _) => {
-                let what = match what {
-                    Quantity::Spread { .. } => "a standard deviation",
-                    Quantity::Correlation => "a correlation",
-                    Quantity::Intercept | Quantity::Determination | Quantity::Slope => "a regression",
-                    Quantity::Average | Quantity::Variance { .. } => "an average",
-                };
-                return Err(Refusal::new(what, format!("what follows {what} runs in DataFusion")));
+            (Quantity::Spread { sample }, _) => {
+                let variance = Formula { what: Quantity::Variance { sample }, of: formula.of.clone() };
+                let a = self.formula(&variance)?.node;
+                self.b.push(Expr::Math { op: Math::Sqrt, a })
             }
+            (Quantity::Correlation, [both, first, second]) => {
+                let zero = zero(self);
+                let product = |this: &mut Self, a: ExprId, b: ExprId| this.of_floats(Arithmetic::Multiply, a, b);
+                let (a, b) = (self.b.push(Expr::NullIf(*first, zero)), self.b.push(Expr::NullIf(*second, zero)));
+                let a = product(self, a, b);
+                let root = self.b.push(Expr::Math { op: Math::Sqrt, a });
+                quotient(self, *both, root)
+            }
+            (Quantity::Intercept, [both, independent, y, x, count]) => {
+                let zero = zero(self);
+                let divisor = self.b.push(Expr::NullIf(*independent, zero));
+                let product = self.of_floats(Arithmetic::Multiply, *x, *both);
+                let rise = quotient(self, product, divisor);
+                let left = self.of_floats(Arithmetic::Subtract, *y, rise);
+                quotient(self, left, *count)
+            }
+            (Quantity::Determination, [both, dependent, independent]) => {
+                let (zero, one) = (zero(self), one(self));
+                let divisor = self.b.push(Expr::NullIf(*independent, zero));
+                let below = self.of_floats(Arithmetic::Multiply, divisor, *dependent);
+                let above = self.of_floats(Arithmetic::Multiply, *both, *both);
+                let share = quotient(self, above, below);
+                // Without a divisor it is NULL, whatever the dependent is.
+                let there = self.of_floats(Arithmetic::Multiply, divisor, zero);
+                let one = self.of_floats(Arithmetic::Add, one, there);
+                let condition = self.b.push(Expr::Compare { op: Comparison::Equal, a: *dependent, b: zero });
+                self.b.push(Expr::Select { condition, then: one, otherwise: share })
+            }
+            (_, _) => return Err(Refusal::new("a formula", "it has not the parts that it is computed from")),
         };
         Ok(Value { node, kind: Kind::Float })
+    }
+
+    fn of_floats(&mut self, op: Arithmetic, a: ExprId, b: ExprId) -> ExprId {
+        self.b.push(Expr::Arithmetic { op, a, b, fault: None })
     }
 }

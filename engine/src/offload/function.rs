@@ -41,6 +41,7 @@ impl Lowering<'_> {
         };
         match (call.fun().name(), args, binary) {
             (_, [left, right], Some(op)) => self.arithmetic(op, [left, right], data_type, whole, scope),
+            ("mean", [sum, count], _) => self.mean([sum, count], data_type, whole, scope),
             ("checked_negate", [inner], _) => self.negate(inner, data_type, whole, scope),
             ("pg_cast", [inner, to, ..], _) => {
                 let value = self.expr(inner, scope)?;

@@ -157,6 +157,12 @@ impl Lowering<'_> {
                 let aggregates = aggregates.iter().map(|aggregate| match aggregate.op {
                     AggregateOp::Count | AggregateOp::CountDistinct(_) => Some((0, rows.into())),
                     AggregateOp::Min | AggregateOp::Max => aggregate.input.as_ref().and_then(of),
+                    AggregateOp::Sum { ty: Type::I64 | Type::I128, .. } => {
+                        aggregate.input.as_ref().and_then(of).and_then(|(low, high)| {
+                            let rows = i128::from(rows);
+                            Some((low.min(0).checked_mul(rows)?, high.max(0).checked_mul(rows)?))
+                        })
+                    }
                     AggregateOp::Sum { .. }
                     | AggregateOp::SumDistinct(_)
                     | AggregateOp::Bits(_)

@@ -25,6 +25,7 @@ mod function;
 mod grouping_sets;
 pub mod lower;
 mod math;
+mod mean;
 mod merge;
 mod moment;
 pub mod plan;

@@ -191,6 +191,13 @@ impl AnalyzerRule for CheckedArithmetic {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         rewrite_expressions(plan, |expr, schema| match expr {
+            // A physical plan takes these for operators that may be NULL, and is refused above a logical one that knows better.
+            Expr::IsTrue(tested) => Ok(Transformed::yes(tested_for(tested, Operator::IsNotDistinctFrom, true))),
+            Expr::IsNotTrue(tested) => Ok(Transformed::yes(tested_for(tested, Operator::IsDistinctFrom, true))),
+            Expr::IsFalse(tested) => Ok(Transformed::yes(tested_for(tested, Operator::IsNotDistinctFrom, false))),
+            Expr::IsNotFalse(tested) => Ok(Transformed::yes(tested_for(tested, Operator::IsDistinctFrom, false))),
+            Expr::IsUnknown(tested) => Ok(Transformed::yes(Expr::IsNull(tested))),
+            Expr::IsNotUnknown(tested) => Ok(Transformed::yes(Expr::IsNotNull(tested))),
             Expr::BinaryExpr(BinaryExpr {
                 left,
                 op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo),
@@ -237,6 +244,11 @@ impl AnalyzerRule for CheckedArithmetic {
             other => Ok(Transformed::no(other)),
         })
     }
+}
+
+/// A test for a truth value, as an operator.
+fn tested_for(tested: Box<Expr>, op: Operator, value: bool) -> Expr {
+    Expr::BinaryExpr(BinaryExpr { left: tested, op, right: Box::new(datafusion::logical_expr::lit(value)) })
 }
 
 /// Whether coercion turned a number into text here.
