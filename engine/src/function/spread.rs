@@ -22,7 +22,7 @@ use super::average::exact;
 use super::error::wrap;
 use crate::error::{Condition, Error};
 use crate::types::numeric::Numeric;
-use crate::types::{QUOTIENT_KEY, SqlType};
+use crate::types::{QUOTIENT_KEY, SqlType, TRIM};
 
 /// Digits behind the point that a result is kept with.
 const SCALE: i8 = 36;
@@ -63,7 +63,7 @@ pub fn all() -> Vec<Arc<AggregateUDF>> {
 /// The field of a result over values of so many digits behind the point.
 fn result_field(name: &str, root: bool, scale: i8) -> Field {
     let form = if root { "deviation" } else { "variance" };
-    let shown = format!("{form} {}", scale.max(0).saturating_mul(if root { 1 } else { 2 }));
+    let shown = format!("{form} {}", scale.max(0).saturating_mul(2));
     Field::new(name, RESULT, true).with_metadata([(QUOTIENT_KEY.to_owned(), shown)].into())
 }
 
@@ -142,7 +142,11 @@ impl AggregateUDFImpl for Spread {
 
     fn return_field(&self, fields: &[FieldRef]) -> Result<FieldRef> {
         Ok(Arc::new(match fields[0].data_type() {
-            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => result_field(self.name(), self.root, *scale),
+            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
+                // A numeric without a scale of its own has no digits that must be shown.
+                let open = fields[0].metadata().get(QUOTIENT_KEY).is_some_and(|shown| shown == TRIM);
+                result_field(self.name(), self.root, if open { 0 } else { *scale })
+            }
             other => Field::new(self.name(), self.return_type(std::slice::from_ref(other))?, true),
         }))
     }
