@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -67,6 +68,10 @@ pub struct Inputs {
     files: Mutex<HashMap<PathBuf, Arc<OpenFile>>>,
     /// Columns that turned out to have no device form, by owner and number.
     refused: Mutex<HashMap<(u64, usize), String>>,
+    /// How often something was loaded.
+    loads: AtomicU64,
+    /// How often a plan was made with a refusal of columns that nobody had loaded.
+    unseen: AtomicU64,
 }
 
 impl Inputs {
@@ -77,7 +82,24 @@ impl Inputs {
             threads,
             files: Mutex::default(),
             refused: Mutex::default(),
+            loads: AtomicU64::new(0),
+            unseen: AtomicU64::new(0),
         }
+    }
+
+    /// How often something was loaded: what is known of columns changes with it alone.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    /// A device refused a part of a plan whose columns nobody had loaded.
+    pub fn note_refusal_unseen(&self) {
+        self.unseen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that happened.
+    pub fn refusals_unseen(&self) -> u64 {
+        self.unseen.load(Ordering::Relaxed)
     }
 
     /// What the cache holds and did.
@@ -147,7 +169,6 @@ impl Inputs {
             let mut column = match &known {
                 Some(facts) => of_facts(&chain.table, *at, facts),
                 None => {
-                    complete = false;
                     let field = chain.table.schema.field(*at);
                     of_type(field.name(), field.data_type())
                 }
@@ -155,6 +176,8 @@ impl Inputs {
             if let Some(why) = self.refused.lock().get(&(chain.table.owner, *at)) {
                 column.refused = Some(why.clone());
             }
+            // What has no device form will never be loaded.
+            complete &= known.is_some() || column.refused.is_some();
             column
         });
         (columns.collect(), complete)
@@ -168,6 +191,9 @@ impl Inputs {
             load(table, &segments.places[segment], &columns)
         };
         let found = self.columns.resident_many(&requests, self.threads, &load);
+        if found.as_ref().map_or(true, |found| found.iter().any(|column| column.loaded > 0)) {
+            self.loads.fetch_add(1, Ordering::Relaxed);
+        }
         if let Err(Error::Unsupported(_)) = &found {
             self.blame(table, segments, columns);
         }

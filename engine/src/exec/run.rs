@@ -86,9 +86,21 @@ fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, repor
     // Whether the columns turned out to be as they were expected.
     let mut as_expected = complete;
     loop {
-        let lowered = lower(stage, &inputs, rows, knowledge).map_err(refused)?;
-        let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !resident.contains_key(at)).collect();
-        if missing.is_empty() && knowledge == Knowledge::Data {
+        let lowered = match lower(stage, &inputs, rows, knowledge) {
+            Ok(lowered) => Some(lowered),
+            Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => None,
+            Err(refusal) => return Err(refused(refusal)),
+        };
+        let mut missing = match &lowered {
+            Some(lowered) => lowered.reads.clone(),
+            // What decides is in any of them.
+            None => (0..inputs.len()).filter(|at| inputs[*at].refused.is_none()).collect(),
+        };
+        missing.retain(|at| !resident.contains_key(at));
+        if missing.is_empty()
+            && knowledge == Knowledge::Data
+            && let Some(lowered) = lowered
+        {
             let chunks = of_segments(&lowered, &resident, segments);
             return Ok((lowered, chunks));
         }
@@ -105,7 +117,7 @@ fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, repor
             report.loaded += found.loaded;
             resident.insert(at, found);
         }
-        if as_expected {
+        if as_expected && let Some(lowered) = lowered {
             let chunks = of_segments(&lowered, &resident, segments);
             return Ok((lowered, chunks));
         }

@@ -158,7 +158,8 @@ impl Lowering<'_> {
     /// A decimal with more digits behind the point.
     pub fn rescaled(&mut self, node: ExprId, digits: u32, whole: &Arc<dyn PhysicalExpr>) -> Result<ExprId, Refusal> {
         let scaled = self.b.scaled(node, digits, Type::I128, Fault::NumericRange);
-        scaled.ok_or_else(|| Refusal::new(whole, "numeric with more than 38 digits has no device form"))
+        // Columns are stored without zeros that all their values end in.
+        scaled.ok_or_else(|| Refusal::new(whole, "numeric with more than 38 digits has no device form").of_data())
     }
 
     /// `-a`.

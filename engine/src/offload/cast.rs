@@ -114,7 +114,7 @@ impl Lowering<'_> {
         let greatest = power_of_ten(digits).map_or(i128::MAX, |p| p - 1);
         let fits = self.b.bounds(node).is_some_and(|(low, high)| -greatest <= low && high <= greatest);
         if !fits && precision < 38 {
-            return Err(Refusal::new(whole, format!("nothing proves that the values fit {to}")));
+            return Err(Refusal::new(whole, format!("nothing proves that the values fit {to}")).of_data());
         }
         Ok(Value { node, kind: Kind::Decimal { scale } })
     }

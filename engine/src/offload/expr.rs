@@ -93,7 +93,11 @@ impl Lowering<'_> {
         if let Some(tabulated) = self.of_one_text(expr, scope)? {
             return Ok(tabulated);
         }
-        self.direct(expr, scope).or_else(|refusal| self.of_few_values(expr, scope)?.ok_or(refusal))
+        self.direct(expr, scope).or_else(|refusal| match self.of_few_values(expr, scope)? {
+            Some(tabulated) => Ok(tabulated),
+            None if self.may_have_few_values(expr, scope) => Err(refusal.of_data()),
+            None => Err(refusal),
+        })
     }
 
     /// A condition.

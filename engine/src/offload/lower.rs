@@ -77,13 +77,13 @@ impl Shape {
 pub enum Knowledge {
     /// It is.
     Data,
-    /// Only types are: what data may refuse is not refused.
+    /// Only types are: what data may refuse is not refused, or refused [as theirs](Refusal::by_data).
     Types,
 }
 
 /// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows.
 pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowledge) -> Result<Lowered, Refusal> {
-    let mut l = Lowering::new(inputs);
+    let mut l = Lowering::new(inputs, knowledge);
     let mut scope = Scope::of_inputs(Arc::clone(&stage.input), &(0..inputs.len()).collect::<Vec<_>>());
     let mut conditions = Vec::new();
     for step in &stage.steps {

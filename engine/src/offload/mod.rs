@@ -46,6 +46,7 @@ pub use refusal::Refusal;
 
 use crate::exec::device_exec::DeviceExec;
 use crate::exec::devices::{Devices, Session};
+use crate::exec::inputs::Segments;
 use crate::exec::table_scan::TableScanExec;
 use lower::{Knowledge, lower};
 use plan::Chain;
@@ -157,17 +158,34 @@ impl Pass<'_> {
             return Ok(None);
         }
         let segments = self.devices.inputs.look(&chain)?;
-        let mut inputs = self.devices.inputs.expected(&chain, &segments);
-        let knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
+        let most = self.lowered(&chain, &segments)?;
+        let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
+        Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
+    }
+
+    /// Lowers a chain with what is known now, to learn whether a device refuses it; and the most rows that it can leave.
+    fn lowered(&self, chain: &Chain, segments: &Segments) -> Result<Option<usize>, Refusal> {
+        let (mut inputs, complete) = self.devices.inputs.expected(chain, segments);
+        let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
         let rows = segments.rows();
         let mut most = None;
         for stage in &chain.stages {
-            let lowered = lower(stage, &inputs.0, rows, knowledge)?;
-            most = lowered.most_rows().or(most);
-            inputs.0 = lowered.as_inputs(stage);
+            match lower(stage, &inputs, rows, knowledge) {
+                Ok(lowered) => {
+                    most = lowered.most_rows().or(most);
+                    inputs = lowered.as_inputs(stage);
+                }
+                // Whether the data allow it shows when they are loaded; where not, DataFusion runs the subtree.
+                Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => return Ok(None),
+                Err(refusal) => {
+                    if knowledge == Knowledge::Types {
+                        self.devices.inputs.note_refusal_unseen();
+                    }
+                    return Err(refusal);
+                }
+            }
         }
-        let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
-        Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
+        Ok(most)
     }
 }
 

@@ -11,6 +11,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 use warpwise_gpu::program::Builder;
 
+use super::lower::Knowledge;
 use super::refusal::Refusal;
 use super::value::{InputColumn, Value};
 
@@ -58,13 +59,15 @@ pub struct Lowering<'a> {
     pub inputs: &'a [InputColumn],
     /// Inputs that are read, in the order of the program's columns.
     pub used: Vec<usize>,
+    /// What is known of them.
+    pub knowledge: Knowledge,
     values: Vec<Option<Value>>,
 }
 
 impl<'a> Lowering<'a> {
     /// An empty program over these inputs.
-    pub fn new(inputs: &'a [InputColumn]) -> Self {
-        Self { b: Builder::new(), inputs, used: Vec::new(), values: vec![None; inputs.len()] }
+    pub fn new(inputs: &'a [InputColumn], knowledge: Knowledge) -> Self {
+        Self { b: Builder::new(), inputs, used: Vec::new(), knowledge, values: vec![None; inputs.len()] }
     }
 
     /// A column of a scope.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -21,6 +22,8 @@ use crate::types::SqlType;
 const CAPACITY: usize = 512;
 /// How many copies of a physical plan are kept for one text.
 const COPIES: usize = 8;
+/// How often a text is planned again in hope that devices refuse less: loading goes on all the time on a busy server.
+const RENEWALS: u32 = 8;
 
 /// What a plan is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +47,8 @@ pub struct Ready {
     pub slots: Arc<Slots>,
     /// Whether it may run again, with other values.
     pub reusable: bool,
+    /// `Inputs::loads` at planning, where devices refused a part of it without knowing what lies in its columns.
+    pub unseen: Option<u64>,
 }
 
 /// A query, planned.
@@ -65,6 +70,8 @@ pub struct QueryPlan {
     pub parameters: Vec<SqlType>,
     /// Physical plans at rest.
     pub ready: Mutex<Vec<Ready>>,
+    /// How often a plan at rest was made again because more became known of columns.
+    pub renewed: AtomicU32,
 }
 
 impl QueryPlan {
@@ -74,6 +81,17 @@ impl QueryPlan {
             let state = if name.schema.starts_with("pg_temp") { &snapshot.temp } else { &snapshot.shared };
             state.relations.get(name).is_some_and(|r| r.version == *version)
         })
+    }
+
+    /// A physical plan at rest, where there is one. `loads` is `Inputs::loads` now: what devices refused before columns
+    /// were loaded, they may take now.
+    pub fn take_ready(&self, loads: u64) -> Option<Ready> {
+        let ready = self.ready.lock().pop()?;
+        let outdated = ready.unseen.is_some_and(|then| then != loads);
+        if outdated && self.renewed.fetch_add(1, Ordering::Relaxed) < RENEWALS {
+            return None;
+        }
+        Some(ready)
     }
 
     /// Gives a physical plan back after a run that went well.
