@@ -19,6 +19,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use warpwise_gpu::cache::{ColumnCache, ColumnRequest, ColumnStatistics, ResidentColumn, SegmentRows};
 use warpwise_gpu::column::Facts;
 use warpwise_gpu::memory::Budget;
+use warpwise_gpu::program::Type;
 use warpwise_gpu::{Error, Result};
 
 use super::table_scan::{ScannedTable, TableRows};
@@ -273,6 +274,7 @@ pub fn of_facts(table: &ScannedTable, at: usize, facts: &Facts) -> InputColumn {
     column.range = facts.range;
     column.kind = match (column.kind, &facts.words) {
         (Kind::Text(_), Some(words)) => Kind::Text(Words::of_column(words)),
+        (Kind::Text(_), None) if facts.ty.ty == Type::Text => Kind::Plain,
         (Kind::Decimal { scale }, _) => Kind::Decimal { scale: scale.saturating_sub(facts.unit().max(1).ilog10()) },
         (Kind::Timestamp { tick, zoned, .. }, _) => Kind::Timestamp { unit: facts.unit(), tick, zoned },
         (kind, _) => kind,

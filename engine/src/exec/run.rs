@@ -169,11 +169,14 @@ fn over_output(output: &Output, by: &Lowered, next: &Lowered) -> Result<Vec<Chun
 /// Rows of a column; `from` is a multiple of [`CHUNK_ROWS`], so bits begin at a byte.
 fn slice(column: &Column, from: usize, rows: usize) -> Column {
     let bits = |buffer: &arrow::buffer::Buffer| buffer.slice_with_length(from / 8, rows.div_ceil(8));
+    let validity = column.validity.as_ref().map(bits);
+    if let Some(bytes) = &column.bytes {
+        return Column::texts(rows, column.values.slice_with_length(from * 4, (rows + 1) * 4), bytes.clone(), validity);
+    }
     let values = match column.ty.ty.bits() {
         1 => bits(&column.values),
         width => column.values.slice_with_length(from * width as usize / 8, rows * width as usize / 8),
     };
-    let validity = column.validity.as_ref().map(bits);
     let ty = warpwise_gpu::program::ValueType { ty: column.ty.ty, nullable: validity.is_some() };
     Column::new(ty, rows, values, validity)
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
-use warpwise_gpu::program::Builder;
+use warpwise_gpu::program::{Builder, TableId};
 
 use super::lower::Knowledge;
 use super::refusal::Refusal;
 use super::value::{InputColumn, Value};
+use super::words::Words;
 
 /// What a column of a plan's node is.
 #[derive(Debug, Clone)]
@@ -61,13 +62,15 @@ pub struct Lowering<'a> {
     pub used: Vec<usize>,
     /// What is known of them.
     pub knowledge: Knowledge,
+    /// Dictionaries whose texts are there to be looked up.
+    pub entries: Vec<(Arc<Words>, TableId)>,
     values: Vec<Option<Value>>,
 }
 
 impl<'a> Lowering<'a> {
     /// An empty program over these inputs.
     pub fn new(inputs: &'a [InputColumn], knowledge: Knowledge) -> Self {
-        Self { b: Builder::new(), inputs, used: Vec::new(), knowledge, values: vec![None; inputs.len()] }
+        Self { b: Builder::new(), inputs, used: Vec::new(), knowledge, entries: Vec::new(), values: vec![None; inputs.len()] }
     }
 
     /// A column of a scope.
