@@ -211,6 +211,7 @@ impl Error {
             }
             F::DivisionByZero => return Self::division_by_zero(),
             F::DateRange | F::TimestampRange => Condition::DatetimeFieldOverflow,
+            F::NegativeLength => Condition::SubstringError,
         };
         Self::new(condition, fault.message())
     }

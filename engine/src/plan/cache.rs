@@ -142,3 +142,47 @@ impl PlanCache {
         plans.insert(key, (now, plan));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::Schema;
+    use datafusion::common::DFSchema;
+    use datafusion::logical_expr::EmptyRelation;
+    use datafusion::physical_plan::empty::EmptyExec;
+
+    fn planned() -> QueryPlan {
+        let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
+        QueryPlan {
+            touched: BTreeMap::new(),
+            settings: String::new(),
+            logical: LogicalPlan::EmptyRelation(nothing),
+            optimized: Mutex::default(),
+            stable: true,
+            columns: [].into(),
+            parameters: Vec::new(),
+            ready: Mutex::default(),
+            renewed: AtomicU32::new(0),
+        }
+    }
+
+    fn ready(unseen: Option<u64>) -> Ready {
+        let physical = Arc::new(EmptyExec::new(Arc::new(Schema::empty())));
+        Ready { physical, slots: Arc::default(), reusable: true, unseen }
+    }
+
+    #[test]
+    fn what_was_refused_before_columns_were_loaded_is_planned_again_and_not_for_ever() {
+        let plan = planned();
+        plan.give_back(ready(None));
+        assert!(plan.take_ready(7).is_some(), "nothing was refused for want of knowledge");
+        for loads in 1..=u64::from(RENEWALS) {
+            plan.give_back(ready(Some(loads)));
+            assert!(plan.take_ready(loads).is_some(), "nothing was loaded since");
+            plan.give_back(ready(Some(loads)));
+            assert!(plan.take_ready(loads + 1).is_none());
+        }
+        plan.give_back(ready(Some(0)));
+        assert!(plan.take_ready(99).is_some());
+    }
+}
