@@ -213,8 +213,9 @@ impl Lowering<'_> {
                 }
             }
             tests.push(self.member(value.node, &members));
-        } else if matches!(value.kind, Kind::Plain) && known.len() > FEW {
-            tests.push(self.text_member(value.node, &known, whole)?);
+        } else if matches!(value.kind, Kind::Plain | Kind::Text(_)) && known.len() > FEW {
+            let text = self.spelled(&value, whole)?;
+            tests.push(self.text_member(text, &known, whole)?);
         } else {
             if known.len() > FLOATS {
                 return Err(Refusal::new(whole, format!("IN over more than {FLOATS} values of type {}", value.kind.name())));
