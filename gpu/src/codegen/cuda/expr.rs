@@ -42,7 +42,7 @@ impl<'a> Nodes<'a> {
     /// The node's value.
     pub fn value(&self, id: ExprId) -> String {
         match *self.pipeline.expr(id) {
-            Expr::Constant { ty, value } => literal(ty, value),
+            Expr::Constant { ty, ref value } => literal(ty, value.clone()),
             Expr::Parameter(parameter) => format!("p{}", parameter.0),
             Expr::Column(_)
             | Expr::Arithmetic { .. }
@@ -61,7 +61,12 @@ impl<'a> Nodes<'a> {
             | Expr::NullIf(..)
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => format!("v{}", id.0),
+            | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => format!("v{}", id.0),
         }
     }
 
@@ -169,6 +174,11 @@ impl<'a> Nodes<'a> {
             Expr::Lookup { .. } => 6,
             Expr::DatePart { .. } => 45,
             Expr::AddMonths { .. } => 20,
+            Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => 60,
         }
     }
 
@@ -317,6 +327,11 @@ impl<'a> Nodes<'a> {
                 let (x, y) = (v(a), v(months));
                 self.checked(w, id, &[a, months], |out| format!("add_months({x}, {y}, {out})"));
             }
+            Expr::TextLength { a, .. }
+            | Expr::TextMatch { a, .. }
+            | Expr::TextPosition { a, .. }
+            | Expr::TextSlice { a, .. }
+            | Expr::TextTrim { a, .. } => self.strict(w, id, &[a], v(a)),
         }
     }
 
@@ -472,7 +487,12 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
         | Expr::Coalesce(..)
         | Expr::NullIf(..)
         | Expr::DatePart { .. }
-        | Expr::AddMonths { .. } => false,
+        | Expr::AddMonths { .. }
+        | Expr::TextLength { .. }
+        | Expr::TextMatch { .. }
+        | Expr::TextPosition { .. }
+        | Expr::TextSlice { .. }
+        | Expr::TextTrim { .. } => false,
     }
 }
 
