@@ -108,7 +108,12 @@ impl Lowering<'_> {
     }
 
     /// Whether a text is among some that the host knows.
-    pub fn text_member(&mut self, node: ExprId, members: &[ScalarValue], whole: &Arc<dyn PhysicalExpr>) -> Result<ExprId, Refusal> {
+    pub fn text_member(
+        &mut self,
+        node: ExprId,
+        members: &[ScalarValue],
+        whole: &Arc<dyn PhysicalExpr>,
+    ) -> Result<ExprId, Refusal> {
         let texts: Option<BTreeSet<&str>> = members.iter().map(|member| member.try_as_str().flatten()).collect();
         let texts = texts.ok_or_else(|| Refusal::new(whole, "IN compares text with something else"))?;
         let texts: Vec<Option<&str>> = texts.into_iter().map(Some).collect();
@@ -250,7 +255,12 @@ impl Lowering<'_> {
     }
 
     /// A number of characters, in 64 bits.
-    fn position(&mut self, expr: &Arc<dyn PhysicalExpr>, whole: &Arc<dyn PhysicalExpr>, scope: &Rc<Scope>) -> Result<ExprId, Refusal> {
+    fn position(
+        &mut self,
+        expr: &Arc<dyn PhysicalExpr>,
+        whole: &Arc<dyn PhysicalExpr>,
+        scope: &Rc<Scope>,
+    ) -> Result<ExprId, Refusal> {
         let value = self.expr(expr, scope)?;
         match value.kind {
             Kind::Integer => Ok(self.b.cast(value.node, Type::I64, None)),
