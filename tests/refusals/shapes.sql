@@ -19,7 +19,7 @@ insert into refusals_plain select g, 'text ' || g, 'ext ' || g % 10 from generat
 select count(s), count(p), count(id) from refusals_plain
 
 -- refused: regular expressions
-select count(*) from refusals_plain where s ~ '1$'
+select count(*) from refusals_plain where s ~ 't [0-9]+1$'
 
 -- refused: regular expressions
 select count(*) from refusals_plain where regexp_replace(s, '[0-9]', '') = 'text '
