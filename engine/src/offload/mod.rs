@@ -12,19 +12,25 @@
 
 mod aggregate;
 mod arithmetic;
+pub mod branches;
 mod case;
 mod cast;
 mod compare;
+mod distinct;
 pub mod expr;
 mod filter;
+pub mod formula;
 mod function;
+mod grouping_sets;
 pub mod lower;
+mod merge;
 mod pattern;
 pub mod plan;
 mod project;
 mod refusal;
 mod scan;
 mod scope;
+mod statistic;
 mod tabulate;
 mod text;
 mod top_k;
@@ -50,7 +56,8 @@ use crate::exec::device_exec::DeviceExec;
 use crate::exec::devices::{Devices, Session};
 use crate::exec::inputs::Segments;
 use crate::exec::table_scan::TableScanExec;
-use lower::{Knowledge, lower};
+use branches::lower_all;
+use lower::Knowledge;
 use plan::Chain;
 
 /// The rule.
@@ -167,27 +174,19 @@ impl Pass<'_> {
 
     /// Lowers a chain with what is known now, to learn whether a device refuses it; and the most rows that it can leave.
     fn lowered(&self, chain: &Chain, segments: &Segments) -> Result<Option<usize>, Refusal> {
-        let (mut inputs, complete) = self.devices.inputs.expected(chain, segments);
+        let (inputs, complete) = self.devices.inputs.expected(chain, segments);
         let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
-        let rows = segments.rows();
-        let mut most = None;
-        for stage in &chain.stages {
-            match lower(stage, &inputs, rows, knowledge) {
-                Ok(lowered) => {
-                    most = lowered.most_rows().or(most);
-                    inputs = lowered.as_inputs(stage);
+        match lower_all(&chain.stages, &inputs, segments.rows(), knowledge) {
+            Ok((_, most)) => Ok(most),
+            // Whether the data allow it shows when they are loaded; where not, DataFusion runs the subtree.
+            Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => Ok(None),
+            Err(refusal) => {
+                if knowledge == Knowledge::Types {
+                    self.devices.inputs.note_refusal_unseen();
                 }
-                // Whether the data allow it shows when they are loaded; where not, DataFusion runs the subtree.
-                Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => return Ok(None),
-                Err(refusal) => {
-                    if knowledge == Knowledge::Types {
-                        self.devices.inputs.note_refusal_unseen();
-                    }
-                    return Err(refusal);
-                }
+                Err(refusal)
             }
         }
-        Ok(most)
     }
 }
 

@@ -72,6 +72,42 @@ pub struct QueryPlan {
     pub ready: Mutex<Vec<Ready>>,
     /// How often a plan at rest was made again because more became known of columns.
     pub renewed: AtomicU32,
+    /// Whether it serves texts with other literals.
+    pub sharing: Worth,
+}
+
+/// Whether a plan serves texts with other literals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It is of one text.
+    Own,
+    /// It is of a shape, and shows its worth when it first runs.
+    Untried,
+    /// It is of a shape, and runs on devices alone.
+    Useful,
+    /// It is of a shape whose texts are better planned by themselves.
+    Useless,
+}
+
+/// A [`Sharing`] that is found out once.
+#[derive(Debug)]
+pub struct Worth(Mutex<Sharing>);
+
+impl Worth {
+    /// As known so far.
+    pub fn new(sharing: Sharing) -> Self {
+        Self(Mutex::new(sharing))
+    }
+
+    /// As known by now.
+    pub fn get(&self) -> Sharing {
+        *self.0.lock()
+    }
+
+    /// What was found out.
+    pub fn set(&self, sharing: Sharing) {
+        *self.0.lock() = sharing;
+    }
 }
 
 impl QueryPlan {
@@ -88,10 +124,12 @@ impl QueryPlan {
     pub fn take_ready(&self, loads: u64) -> Option<Ready> {
         let ready = self.ready.lock().pop()?;
         let outdated = ready.unseen.is_some_and(|then| then != loads);
-        if outdated && self.renewed.fetch_add(1, Ordering::Relaxed) < RENEWALS {
-            return None;
-        }
-        Some(ready)
+        if outdated && self.may_renew() { None } else { Some(ready) }
+    }
+
+    /// Whether it is to be planned once more in hope that devices refuse less; each answer counts.
+    pub fn may_renew(&self) -> bool {
+        self.renewed.fetch_add(1, Ordering::Relaxed) < RENEWALS
     }
 
     /// Gives a physical plan back after a run that went well.
@@ -123,6 +161,16 @@ impl PlanCache {
         } else {
             None
         }
+    }
+
+    /// Lets go of the plans of a database that read one of some relations: they hold what the relation was.
+    pub fn forget(&self, database: &str, names: &[&Name]) {
+        let gone: Vec<_> = {
+            let mut plans = self.plans.lock();
+            let reads = |plan: &QueryPlan| names.iter().any(|name| plan.touched.contains_key(*name));
+            plans.extract_if(|key, (_, plan)| key.database == database && reads(plan)).collect()
+        };
+        drop(gone);
     }
 
     /// Keeps a plan; the one unused longest goes.
@@ -163,6 +211,7 @@ mod tests {
             parameters: Vec::new(),
             ready: Mutex::default(),
             renewed: AtomicU32::new(0),
+            sharing: Worth::new(Sharing::Own),
         }
     }
 

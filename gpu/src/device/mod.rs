@@ -93,6 +93,13 @@ pub trait Device: fmt::Debug + Send + Sync {
     /// Measures how fast its memory is: a second or less, and up to a few GiB of memory for that time.
     fn measure_bandwidth(&self) -> Result<Bandwidth>;
 
+    /// Takes at most so many bytes of its memory from now on, for columns, state and output; 0 is as many as it has. What runs
+    /// already keeps what it has. Columns that do not fit pass through while a run reads them
+    /// ([`Counters::streamed`]). The CPU's memory is not the device's own, so there it changes nothing.
+    fn set_memory_budget(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// Compiles a verified pipeline, every time anew: `cache::kernels` keeps what was compiled.
     fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
         let _ = pipeline;

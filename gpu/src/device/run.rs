@@ -80,8 +80,25 @@ pub struct Counters {
     pub bytes: u64,
     /// Bytes copied to the device for this run.
     pub copied_in: u64,
+    /// Of those, bytes of columns that passed through, as memory has no room to keep them.
+    pub streamed: u64,
+    /// Chunks with such a column.
+    pub streamed_chunks: u64,
     /// Bytes copied back.
     pub copied_out: u64,
     /// Time on the device: between events on a GPU, within `push` and `finish` on the CPU.
     pub time: Duration,
+}
+
+impl Counters {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.launches += other.launches;
+        self.synchronizations += other.synchronizations;
+        self.bytes += other.bytes;
+        self.copied_in += other.copied_in;
+        self.copied_out += other.copied_out;
+        self.time += other.time;
+    }
 }

@@ -4,3 +4,4 @@ mod faults;
 mod goldens;
 mod programs;
 mod run;
+mod streaming;

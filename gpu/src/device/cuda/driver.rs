@@ -99,6 +99,7 @@ fn describe(ordinal: i32, driver: &str) -> Result<CudaDevice> {
         processors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
         driver: driver.to_owned(),
         compiler: Default::default(),
+        budget: Default::default(),
         opened: Default::default(),
     })
 }

@@ -1,6 +1,7 @@
 //! A pipeline on a device with a driver: its kernel, and a run of it.
 //!
-//! A launch covers a range of chunks, as many rows as the sink has room for and at most [`LAUNCH_ROWS`]. Nothing is
+//! A launch covers a range of chunks, as many rows as the sink has room for and at most [`LAUNCH_ROWS`], and as many columns
+//! as memory does: columns that it cannot keep pass through, half of them while kernels read the other half. Nothing is
 //! waited for in between, but where a sink asks for it (`groups.rs`, `rows.rs`); the first words of the run's memory hold a
 //! fault and the sink's counters, and are read at the end.
 
@@ -196,9 +197,8 @@ impl Execution for CudaExecution {
                 rows <= room.min(LAUNCH_ROWS).max(least)
             };
             let count = rest.iter().take_while(fits).count();
-            let (now, later) = rest.split_at(count.max(1));
-            self.launch(now)?;
-            rest = later;
+            let taken = self.launch(&rest[..count.max(1)])?;
+            rest = &rest[taken..];
         }
         Ok(())
     }
@@ -232,20 +232,39 @@ impl CudaExecution {
         }
     }
 
-    /// One launch over all of these chunks.
-    fn launch(&mut self, chunks: &[Chunk]) -> Result<()> {
+    /// One launch over these chunks, or over the first of them, as many as memory has room for; how many.
+    fn launch(&mut self, chunks: &[Chunk]) -> Result<usize> {
+        if chunks.iter().all(|chunk| chunk.rows == 0) {
+            // Nothing to run, but the bits of no rows have their place.
+            if let Sink::Marks(marks) = &mut self.sink {
+                marks.begin(&mut self.queue, chunks)?;
+            }
+            return Ok(chunks.len());
+        }
+        let width = self.kernel.source.chunk_words;
+        let (mut table, mut count) = (Vec::with_capacity(chunks.len() * width), 0);
+        self.queue.make_way()?;
+        for chunk in chunks {
+            if count > 0 && self.queue.is_full() {
+                break;
+            }
+            match self.queue.resident(chunk, &self.nullable, &mut table) {
+                Ok(()) => count += 1,
+                Err(Error::OutOfMemory(_)) if count > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        table.truncate(count * width);
+        let chunks = &chunks[..count];
+        if let Sink::Marks(marks) = &mut self.sink {
+            for (line, bitmap) in table.chunks_exact_mut(width).zip(marks.begin(&mut self.queue, chunks)?) {
+                line[1] = bitmap;
+            }
+        }
         let rows: u64 = chunks.iter().map(|chunk| chunk.rows as u64).sum();
-        let bitmaps = match &mut self.sink {
-            Sink::Marks(marks) => marks.begin(&mut self.queue, chunks)?,
-            Sink::Groups(_) | Sink::Rows(_) => vec![0; chunks.len()],
-        };
         self.pushed += rows;
         if rows == 0 {
-            return Ok(());
-        }
-        let mut table = Vec::with_capacity(chunks.len() * self.kernel.source.chunk_words);
-        for (chunk, bitmap) in chunks.iter().zip(bitmaps) {
-            self.queue.resident(chunk, bitmap, &self.nullable, &mut table)?;
+            return Ok(count);
         }
         let tile = self.kernel.source.tile();
         let stride = chunks.iter().map(|chunk| (chunk.rows as u64).div_ceil(tile)).max().unwrap_or(1);
@@ -265,6 +284,6 @@ impl CudaExecution {
             Sink::Rows(kept) => kept.launched(&mut self.queue, words, rows)?,
             Sink::Marks(_) => {}
         }
-        Ok(())
+        Ok(count)
     }
 }

@@ -62,7 +62,9 @@ impl Groups {
             Place::Single | Place::Dense { .. } => limit,
             Place::Packed { .. } | Place::Wide { .. } => {
                 let wanted = limit.min(rows).min(BEGIN).saturating_mul(2).next_power_of_two();
-                wanted.clamp(FEWEST, BEGIN)
+                let wide = queue.state_room() / (width(&place, &cells) as u64 * 8).max(1);
+                let most = if wide < BEGIN { (wide / 2 + 1).next_power_of_two() } else { BEGIN };
+                wanted.min(most).clamp(FEWEST, BEGIN)
             }
         };
         let memory = queue.zeros(capacity as usize * width(&place, &cells) * 8)?;

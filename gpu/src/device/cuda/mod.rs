@@ -25,10 +25,11 @@ mod stream;
 pub use nvrtc::Nvrtc;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use interface::Driver;
-use region::Columns;
+use region::{COLUMNS, Columns};
 
 use super::run::Kernel;
 use super::{Bandwidth, Device, Kind, Memory, Traffic};
@@ -51,6 +52,8 @@ pub struct CudaDevice {
     driver: String,
     /// How its code is compiled and where that is kept.
     compiler: Compiler,
+    /// The most memory that may be taken, 0 for all there is. Clones share it.
+    budget: Arc<AtomicU64>,
     /// The driver's context, from the first program on. Clones share it.
     opened: Arc<OnceLock<Result<Opened>>>,
 }
@@ -68,9 +71,6 @@ pub(super) struct Compiler {
     nvrtc: Option<Nvrtc>,
     folder: Option<PathBuf>,
 }
-
-/// The share of a device's memory that columns may take.
-const COLUMNS: f64 = 0.7;
 
 /// Asks the driver for its devices; where there are none, why. Their code is compiled by `nvrtc` and kept below
 /// `data_folder`.
@@ -95,7 +95,9 @@ impl CudaDevice {
             let nvrtc = self.compiler.nvrtc.clone().ok_or_else(|| Error::Absent("there is no CUDA compiler".to_owned()))?;
             let driver = nvidia::open(self.ordinal, &nvrtc, self.compiler.folder.as_deref())?;
             let bytes = self.total.map_or(1 << 30, |total| (total as f64 * COLUMNS) as usize);
-            Ok(Opened { driver, columns: Arc::new(Columns::new(bytes)) })
+            let columns = Columns::new(bytes);
+            columns.set_limit(self.budget.load(Ordering::Relaxed));
+            Ok(Opened { driver, columns: Arc::new(columns) })
         };
         self.opened.get_or_init(open).as_ref().map_err(Clone::clone)
     }
@@ -148,6 +150,13 @@ impl Device for CudaDevice {
     fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
         let opened = self.opened()?;
         execution::compile(&opened.driver, &opened.columns, pipeline)
+    }
+
+    fn set_memory_budget(&self, bytes: u64) {
+        self.budget.store(bytes, Ordering::Relaxed);
+        if let Some(Ok(opened)) = self.opened.get() {
+            opened.columns.set_limit(bytes);
+        }
     }
 
     fn unused_because(&self) -> Option<&'static str> {

@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 /// Blocks that a multiprocessor runs at once: 2,048 threads.
 const BLOCKS_PER_PROCESSOR: u32 = 2048 / BLOCK;
 
+fn parts_bytes(values: &Region, validity: Option<&Region>) -> u64 {
+    (values.bytes + validity.map_or(0, |region| region.bytes)) as u64
+}
+
 /// See the module.
 pub struct Queue {
     driver: Arc<dyn Driver>,
@@ -25,8 +29,12 @@ pub struct Queue {
     held: HashMap<u64, Arc<Resident>>,
     /// Columns that the next launch will read: their addresses are given out already.
     next: HashMap<u64, Arc<Resident>>,
-    /// Those of them that this run copied, and nobody else may read yet.
+    /// Those of them that this run copied and that will stay, and nobody else may read yet.
     fresh: Vec<u64>,
+    /// The time at which the run began, by the columns' clock.
+    since: u64,
+    /// Bytes of columns that pass through: of launches under way, of the next, and of its last chunk.
+    passing: [u64; 3],
     /// What the run has cost so far.
     pub counters: Counters,
 }
@@ -42,6 +50,8 @@ impl Queue {
             held: HashMap::new(),
             next: HashMap::new(),
             fresh: Vec::new(),
+            since: columns.now(),
+            passing: [0; 3],
             counters: Counters::default(),
         })
     }
@@ -49,14 +59,30 @@ impl Queue {
     /// Reserves memory. Where there is none, waits for the launches under way and lets go of columns that nobody
     /// reads any more.
     pub fn reserve(&mut self, bytes: usize) -> Result<Region> {
-        match Region::new(&self.driver, bytes) {
-            Err(Error::OutOfMemory(_)) => {}
+        match self.columns.region(&self.driver, bytes) {
+            Err(Error::OutOfMemory(_)) => self.pass()?,
             other => return other,
         }
+        // As much as is wanted is often enough; memory in pieces, or a device that others use, may need all.
+        self.columns.release(bytes);
+        match self.columns.region(&self.driver, bytes) {
+            Err(Error::OutOfMemory(_)) => self.columns.release(usize::MAX),
+            other => return other,
+        }
+        self.columns.region(&self.driver, bytes)
+    }
+
+    /// Bytes that a sink's state should begin with at most.
+    pub fn state_room(&self) -> u64 {
+        self.columns.state()
+    }
+
+    /// Waits for the launches under way, and lets go of their columns.
+    fn pass(&mut self) -> Result<()> {
         self.synchronize()?;
         self.held.clear();
-        self.columns.release();
-        Region::new(&self.driver, bytes)
+        self.passing[0] = 0;
+        Ok(())
     }
 
     /// Reserves memory and sets it to zero.
@@ -86,9 +112,22 @@ impl Queue {
         Ok(())
     }
 
-    /// Makes sure that the columns of a chunk are on the device, and writes its line of the chunk table.
-    pub fn resident(&mut self, chunk: &Chunk, bitmap: u64, nullable: &[bool], line: &mut Vec<u64>) -> Result<()> {
-        line.extend([chunk.rows as u64, bitmap]);
+    /// Makes room for the columns of a launch, if those of earlier ones that pass through leave too little.
+    pub fn make_way(&mut self) -> Result<()> {
+        if self.passing[0] > self.columns.window() / 2 { self.pass() } else { Ok(()) }
+    }
+
+    /// Whether the next launch has as many columns that pass through as it should have, so that one more chunk like its
+    /// last would be too much.
+    pub fn is_full(&self) -> bool {
+        self.passing[1] > 0 && self.passing[1] + self.passing[2] > self.columns.window() / 2
+    }
+
+    /// Makes sure that the columns of a chunk are on the device, and writes its line of the chunk table. The word of its
+    /// bitmap is 0.
+    pub fn resident(&mut self, chunk: &Chunk, nullable: &[bool], line: &mut Vec<u64>) -> Result<()> {
+        line.extend([chunk.rows as u64, 0]);
+        let before = self.passing[1];
         for (column, nullable) in chunk.columns.iter().zip(nullable) {
             let found = self.column(column)?;
             line.push(found.values.address);
@@ -96,6 +135,8 @@ impl Queue {
                 line.push(found.validity.as_ref().map_or(0, |region| region.address));
             }
         }
+        self.passing[2] = self.passing[1] - before;
+        self.counters.streamed_chunks += u64::from(self.passing[2] > 0);
         Ok(())
     }
 
@@ -109,14 +150,21 @@ impl Queue {
             let bytes = (column.rows * bits).div_ceil(8);
             buffer.slice_with_length(0, bytes)
         };
-        let values = self.upload(&part(&column.values, column.ty.ty.bits() as usize))?;
-        let validity = match &column.validity {
-            Some(validity) => Some(self.upload(&part(validity, 1))?),
-            None => None,
-        };
-        let made = Arc::new(Resident { values, validity });
+        let values = part(&column.values, column.ty.ty.bits() as usize);
+        let validity = column.validity.as_ref().map(|validity| part(validity, 1));
+        let parts = [Some(&values), validity.as_ref()];
+        let share = self.columns.admit(parts.iter().flatten().map(|part| part.len()), self.since);
+        let before = self.counters.copied_in;
+        let values = self.upload(&values)?;
+        let validity = validity.map(|validity| self.upload(&validity)).transpose()?;
+        if share.is_some() {
+            self.fresh.push(column.key);
+        } else {
+            self.passing[1] += parts_bytes(&values, validity.as_ref());
+            self.counters.streamed += self.counters.copied_in - before;
+        }
+        let made = Arc::new(Resident { values, validity, _share: share });
         self.next.insert(column.key, Arc::clone(&made));
-        self.fresh.push(column.key);
         Ok(made)
     }
 
@@ -126,6 +174,7 @@ impl Queue {
         let blocks = tiles.clamp(1, most) as u32;
         self.stream.launch(&self.module, kernel, blocks, BLOCK, arguments)?;
         self.held.extend(self.next.drain());
+        self.passing = [self.passing[0] + self.passing[1], 0, 0];
         self.counters.launches += 1;
         Ok(())
     }

@@ -79,7 +79,7 @@ impl Rows {
             self.segment = None;
             let row: u64 = self.columns.iter().map(|column| column.ty.bytes() as u64 + u64::from(column.nullable)).sum();
             let least = least * fan_out;
-            let wanted = (self.most.max(left) * fan_out).min(SEGMENT / row.max(1)).max(least);
+            let wanted = (self.most.max(left) * fan_out).min(SEGMENT.min(queue.state_room()) / row.max(1)).max(least);
             self.segment = Some(self.reserve(queue, wanted, least)?);
         }
         Ok(free(self).min(self.top.as_ref().map_or(u64::MAX, |top| top.launch)))

@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,8 @@ struct State {
     asked: Mutex<(Asked, Faults)>,
     /// What was reserved: sizes by address.
     memory: Mutex<HashMap<u64, usize>>,
+    /// The most bytes that were reserved at a time.
+    peak: AtomicUsize,
     modules: Mutex<HashMap<String, Arc<Built>>>,
 }
 
@@ -114,6 +117,11 @@ impl Host {
         self.state.asked.lock().0
     }
 
+    /// The most bytes that were reserved at a time.
+    pub fn peak(&self) -> usize {
+        self.state.peak.load(Ordering::Relaxed)
+    }
+
     /// Allocations not given back.
     pub fn outstanding(&self) -> usize {
         self.state.memory.lock().len()
@@ -146,7 +154,9 @@ impl Driver for Host {
         }
         // SAFETY: so many bytes were just allocated.
         unsafe { memory.write_bytes(UNSET, bytes) };
-        self.state.memory.lock().insert(memory as u64, bytes);
+        let mut all = self.state.memory.lock();
+        all.insert(memory as u64, bytes);
+        self.state.peak.fetch_max(all.values().sum(), Ordering::Relaxed);
         Ok(memory as u64)
     }
 

@@ -54,9 +54,14 @@ impl Emulated {
         self.host.asked()
     }
 
+    /// The most bytes of memory that were taken at a time.
+    pub fn peak(&self) -> usize {
+        self.host.peak()
+    }
+
     /// Allocations that were not given back. Kept columns are given back first.
     pub fn outstanding(&self) -> usize {
-        self.columns.release();
+        self.columns.release(usize::MAX);
         self.host.outstanding()
     }
 }
@@ -89,6 +94,10 @@ impl Device for Emulated {
     fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
         let driver: Arc<dyn Driver> = Arc::clone(&self.host) as Arc<dyn Driver>;
         compile(&driver, &self.columns, pipeline)
+    }
+
+    fn set_memory_budget(&self, bytes: u64) {
+        self.columns.set_limit(bytes);
     }
 
     fn unused_because(&self) -> Option<&'static str> {
