@@ -12,7 +12,10 @@ pub mod cast;
 pub mod error;
 pub mod extract;
 pub mod interval;
+pub mod math;
+pub mod moment;
 pub mod round;
+pub mod span;
 pub mod sum;
 
 use std::sync::Arc;
@@ -21,8 +24,14 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 /// Our scalar functions, in the place of DataFusion's of the same names.
 pub fn scalars() -> Vec<Arc<ScalarUDF>> {
-    let mut all = vec![Arc::new(ScalarUDF::from(cast::PgCast::new())), Arc::new(ScalarUDF::from(extract::Extract::new()))];
+    let mut all = vec![
+        Arc::new(ScalarUDF::from(cast::PgCast::new())),
+        Arc::new(ScalarUDF::from(extract::Extract::new(false))),
+        Arc::new(ScalarUDF::from(extract::Extract::new(true))),
+    ];
     all.extend(arithmetic::all());
+    all.extend(math::all());
+    all.extend(moment::all());
     all.extend(round::all());
     all
 }

@@ -267,7 +267,9 @@ impl Kept {
             }
             (Self::Deviations(pairs), _, Scalar::F64(value)) => match second.unwrap_or(Scalar::F64(value)) {
                 Scalar::F64(second) => pairs.push((value, second)),
-                Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) => return Err(Stop::Promise("deviations of another type")),
+                Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::Text(_) => {
+                    return Err(Stop::Promise("deviations of another type"));
+                }
             },
             (Self::Integers(_) | Self::Floats(_) | Self::Distinct(_) | Self::Bits(_) | Self::Deviations(_), _, _) => {
                 return Err(Stop::Promise("an aggregate of another type"));

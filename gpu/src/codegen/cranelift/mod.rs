@@ -14,6 +14,7 @@ mod function;
 pub mod group;
 pub mod layout;
 pub mod mask;
+mod math;
 mod module;
 mod rows;
 mod scalar;
