@@ -16,6 +16,7 @@ pub mod math;
 pub mod moment;
 pub mod round;
 pub mod span;
+pub mod spread;
 pub mod sum;
 
 use std::sync::Arc;
@@ -39,10 +40,11 @@ pub fn scalars() -> Vec<Arc<ScalarUDF>> {
 /// Our aggregates, in the place of DataFusion's of the same names.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
     let alias = |function: Arc<AggregateUDF>, name: &'static str| Arc::new(function.as_ref().clone().with_aliases([name]));
-    vec![
+    let mut all = vec![
         Arc::new(AggregateUDF::from(average::Average::new())),
         Arc::new(AggregateUDF::from(sum::Sum::new())),
         alias(datafusion::functions_aggregate::bool_and_or::bool_and_udaf(), "every"),
-        alias(datafusion::functions_aggregate::variance::var_samp_udaf(), "variance"),
-    ]
+    ];
+    all.extend(spread::all());
+    all
 }

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 
 use super::bridge::Bridged;
 use super::error::wrap;
-use crate::error::{Condition, Error};
+use crate::error::Error;
 use crate::evaluate::cast::date_to_timestamp;
 use crate::evaluate::datum::Interval;
 use crate::evaluate::function::datetime::{self, Zone};
