@@ -18,12 +18,15 @@ mod cast;
 mod compare;
 mod distinct;
 pub mod expr;
+mod extract;
 mod filter;
 pub mod formula;
 mod function;
 mod grouping_sets;
 pub mod lower;
+mod math;
 mod merge;
+mod moment;
 mod pattern;
 pub mod plan;
 mod project;
@@ -36,6 +39,7 @@ mod text;
 mod top_k;
 pub mod value;
 pub mod words;
+mod zone;
 
 use std::sync::Arc;
 

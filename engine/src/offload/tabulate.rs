@@ -18,7 +18,6 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use warpwise_gpu::program::{Arithmetic, Expr, ExprId, Fault, Table, Type};
 
-use super::lower::Knowledge;
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
 use super::value::{Kind, Value};
@@ -74,7 +73,7 @@ impl Lowering<'_> {
 
     /// Whether an expression is over one column that may turn out to have few values when it is loaded.
     pub fn may_have_few_values(&mut self, expr: &Arc<dyn PhysicalExpr>, scope: &Rc<Scope>) -> bool {
-        let only = if self.knowledge == Knowledge::Types { only_column(expr) } else { None };
+        let only = if self.certain { None } else { only_column(expr) };
         // Timestamps seldom are few, and columns that were loaded in vain cost the first run.
         let source = only.and_then(|index| self.column(index, scope).ok());
         source.is_some_and(|source| matches!(source.kind, Kind::Integer | Kind::Decimal { .. } | Kind::Date))

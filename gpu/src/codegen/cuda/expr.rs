@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::scalar::{literal, type_name};
 use super::text::{Header, Writer};
-use crate::program::{Arithmetic, Comparison, Expr, ExprId, Fault, Pipeline, Type, ValueType};
+use crate::program::{Arithmetic, Bits, Comparison, Expr, ExprId, Fault, Pipeline, Type, ValueType};
 
 /// The nodes of a pipeline, with what is known of each.
 #[derive(Debug)]
@@ -66,7 +66,11 @@ impl<'a> Nodes<'a> {
             | Expr::TextMatch { .. }
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
-            | Expr::TextTrim { .. } => format!("v{}", id.0),
+            | Expr::TextTrim { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => format!("v{}", id.0),
         }
     }
 
@@ -179,6 +183,16 @@ impl<'a> Nodes<'a> {
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
             | Expr::TextTrim { .. } => 60,
+            Expr::Math { op, .. } => {
+                if op.is_exact() {
+                    4
+                } else {
+                    60
+                }
+            }
+            Expr::MathPair { .. } => 120,
+            Expr::Bits { .. } => 1,
+            Expr::Place { .. } => 30,
         }
     }
 
@@ -332,6 +346,42 @@ impl<'a> Nodes<'a> {
             | Expr::TextPosition { a, .. }
             | Expr::TextSlice { a, .. }
             | Expr::TextTrim { a, .. } => self.strict(w, id, &[a], v(a)),
+            Expr::Math { op, a } => {
+                w.need(Header::Math);
+                let (name, x) = (op.name(), v(a));
+                if op.faults().is_empty() {
+                    self.strict(w, id, &[a], format!("math_{name}({x})"));
+                } else {
+                    self.checked(w, id, &[a], |out| format!("math_{name}({x}, {out})"));
+                }
+            }
+            Expr::MathPair { op, a, b } => {
+                w.need(Header::Math);
+                let (name, x, y) = (op.name(), v(a), v(b));
+                if op.faults().is_empty() {
+                    self.strict(w, id, &[a, b], format!("math_{name}({x}, {y})"));
+                } else {
+                    self.checked(w, id, &[a, b], |out| format!("math_{name}({x}, {y}, {out})"));
+                }
+            }
+            Expr::Bits { op, a, b } => {
+                let (x, y) = (v(a), v(b));
+                let value = match op {
+                    Bits::And => format!("{x} & {y}"),
+                    Bits::Or => format!("{x} | {y}"),
+                    Bits::Xor => format!("{x} ^ {y}"),
+                    Bits::ShiftLeft | Bits::ShiftRight => {
+                        w.need(Header::Project);
+                        format!("{}({x}, {y})", op.name())
+                    }
+                };
+                self.strict(w, id, &[a, b], value);
+            }
+            Expr::Place { a, table } => {
+                w.need(Header::Table);
+                let (t, element) = (table.0, type_name(self.ty(a).ty));
+                self.strict(w, id, &[a], format!("place<{element}>(t{t}, t{t}_length, {})", v(a)));
+            }
         }
     }
 
@@ -492,7 +542,11 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
         | Expr::TextMatch { .. }
         | Expr::TextPosition { .. }
         | Expr::TextSlice { .. }
-        | Expr::TextTrim { .. } => false,
+        | Expr::TextTrim { .. }
+        | Expr::Math { .. }
+        | Expr::MathPair { .. }
+        | Expr::Bits { .. }
+        | Expr::Place { .. } => false,
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::codegen::cuda::layout::{CellKind, Cells, Place, Seen};
 use crate::column::{Column, Output};
 use crate::error::{Error, Result};
-use crate::program::values::padded;
 use crate::program::sink::deviations_of;
+use crate::program::values::padded;
 use crate::program::{AggregateOp, BitOp, Domain, Sink, Type, ValueType};
 
 /// A column under construction: values at their width (`Bool` a bit), and which are NULL.
