@@ -77,3 +77,28 @@ fn refusals_name_what_is_at_fault() {
     assert!(problems.is_empty(), "{} problems\n\n{}\n\n{}", problems.len(), problems.join("\n\n"), server.log());
     assert!(shapes >= FEWEST, "only {shapes} shapes");
 }
+
+/// What EXPLAIN, or EXPLAIN ANALYZE, says.
+fn explained(client: &mut Client, explain: &str) -> String {
+    let answers = client.query(explain).unwrap_or_else(|failure| panic!("{explain}: {failure}"));
+    answers.iter().flat_map(Answer::text).flatten().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_first_run_finds_out_what_the_data_allow() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.run("SET warpwise.device = cpu");
+    client.run("create table refusals_cold (few date, many bigint)");
+    client.run(
+        "insert into refusals_cold select date '2020-01-01' + g % 100, g * 1000003::bigint from generate_series(1, 50000) g",
+    );
+    let allowed = explained(&mut client, "EXPLAIN ANALYZE select count(*) from refusals_cold where to_char(few, 'MM') = '02'");
+    assert!(allowed.contains("DeviceExec: device=cpu") && !allowed.contains("not cpu"), "{allowed}");
+    let sql = "select count(*) from refusals_cold where to_char(many, '999') = ' 12'";
+    let found_out = explained(&mut client, &format!("EXPLAIN ANALYZE {sql}"));
+    assert!(found_out.contains("device=datafusion, not cpu") && found_out.contains("function to_char"), "{found_out}");
+    let known = explained(&mut client, &format!("EXPLAIN {sql}"));
+    assert!(known.contains("Not on cpu:") && !known.contains("DeviceExec"), "{known}");
+    assert_eq!(answer(&mut client, sql), Ok(vec![vec!["0".to_owned()]]));
+}

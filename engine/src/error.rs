@@ -217,6 +217,7 @@ impl Error {
             F::SquareRootNegative | F::PowerZeroNegative | F::PowerComplex => Condition::InvalidArgumentForPowerFunction,
             F::DivisionByZero => return Self::division_by_zero(),
             F::DateRange | F::TimestampRange => Condition::DatetimeFieldOverflow,
+            F::NegativeLength => Condition::SubstringError,
         };
         Self::new(condition, fault.message())
     }

@@ -12,6 +12,39 @@ insert into refusals_other values (1, 'one'), (2, 'two')
 
 select count(id), count(k), count(i), count(l), count(n), count(m), count(f), count(g), count(r), count(b), count(d), count(ts), count(t), count(u) from refusals_t
 
+create table refusals_plain (id int, s text, p text)
+
+insert into refusals_plain select g, 'text ' || g, 'ext ' || g % 10 from generate_series(1, 70000) g
+
+select count(s), count(p), count(id) from refusals_plain
+
+-- refused: regular expressions
+select count(*) from refusals_plain where s ~ 't [0-9]+1$'
+
+-- refused: regular expressions
+select count(*) from refusals_plain where regexp_replace(s, '[0-9]', '') = 'text '
+
+-- refused: makes new text
+select count(*) from refusals_plain where upper(s) = 'TEXT 7'
+
+-- refused: makes new text
+select count(*) from refusals_plain where s || 'x' = 'text 7x'
+
+-- refused: beyond ASCII
+select count(*) from refusals_plain where s ilike 'é%'
+
+-- refused: no text known beforehand
+select count(*) from refusals_plain where strpos(s, p) = 2
+
+-- refused: no text known beforehand
+select count(*) from refusals_plain where s like p
+
+-- refused: no number known beforehand
+select count(*) from refusals_plain where left(s, id) = s
+
+-- refused: the cast of text
+select count(*) from refusals_plain where substring(s from 6)::int = 7
+
 -- refused: string_agg
 select string_agg(t, ',' order by id) from refusals_t where id < 10
 

@@ -1,6 +1,7 @@
 //! What several chains left, one below the other.
 
 use arrow::array::{Array, AsArray, BooleanBufferBuilder};
+use arrow::buffer::Buffer;
 use arrow::datatypes::Float64Type;
 use warpwise_gpu::column::{Column, Output};
 use warpwise_gpu::program::values::padded;
@@ -76,11 +77,36 @@ fn column(held: &Held, take: Take) -> Option<&Column> {
     }
 }
 
+/// Texts one behind the other.
+struct Texts {
+    offsets: Vec<i32>,
+    bytes: Vec<u8>,
+}
+
+impl Texts {
+    /// The rows of a column; empty texts where there is none.
+    fn append(&mut self, column: Option<&Column>, rows: usize) -> Result<()> {
+        let end = self.bytes.len();
+        let Some((column, bytes)) = column.and_then(|column| Some((column, column.bytes.as_ref()?))) else {
+            let end = self.offsets.last().copied().unwrap_or(0);
+            self.offsets.resize(self.offsets.len() + rows, end);
+            return Ok(());
+        };
+        let (from, to) = column.text_span();
+        self.bytes.extend_from_slice(&bytes[from..to]);
+        i32::try_from(self.bytes.len()).map_err(|_| Error::Unsupported("more than 2 GiB of text in one column".to_owned()))?;
+        let offsets = column.values.typed_data::<i32>()[1..=rows].iter();
+        self.offsets.extend(offsets.map(|at| (*at as usize - from + end) as i32));
+        Ok(())
+    }
+}
+
 /// One column of all pieces.
 fn joined(pieces: &[Piece<'_>], ty: ValueType, rows: usize) -> Result<Column> {
     let mut validity = BooleanBufferBuilder::new(rows);
     let mut bits = BooleanBufferBuilder::new(rows);
     let mut bytes: Vec<u8> = Vec::with_capacity(rows * ty.ty.bytes() + 64);
+    let mut texts = Texts { offsets: vec![0], bytes: Vec::new() };
     for piece in pieces {
         let of_valid = piece.of.and_then(|column| column.validity.as_ref());
         match (piece.take, of_valid) {
@@ -89,6 +115,7 @@ fn joined(pieces: &[Piece<'_>], ty: ValueType, rows: usize) -> Result<Column> {
             (Take::Column(_) | Take::Count(_) | Take::Number(_), _) => validity.append_n(piece.rows, true),
         }
         match (piece.of, piece.take) {
+            (of, _) if ty.ty == Type::Text => texts.append(of, piece.rows)?,
             (Some(column), _) if ty.ty == Type::Bool => bits.append_packed_range(0..piece.rows, &column.values),
             (None, _) if ty.ty == Type::Bool => bits.append_n(piece.rows, false),
             (Some(column), take) => {
@@ -117,7 +144,10 @@ fn joined(pieces: &[Piece<'_>], ty: ValueType, rows: usize) -> Result<Column> {
             (None, Take::Null | Take::Column(_) | Take::Count(_)) => bytes.resize(bytes.len() + piece.rows * ty.ty.bytes(), 0),
         }
     }
-    let values = if ty.ty == Type::Bool { padded(bits.as_slice().to_vec()) } else { padded(bytes) };
     let validity = ty.nullable.then(|| padded(validity.as_slice().to_vec()));
+    if ty.ty == Type::Text {
+        return Ok(Column::texts(rows, Buffer::from_vec(texts.offsets), padded(texts.bytes), validity));
+    }
+    let values = if ty.ty == Type::Bool { padded(bits.as_slice().to_vec()) } else { padded(bytes) };
     Ok(Column::new(ty, rows, values, validity))
 }

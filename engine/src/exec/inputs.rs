@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,6 +17,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use warpwise_gpu::cache::{ColumnCache, ColumnRequest, ColumnStatistics, ResidentColumn, SegmentRows};
 use warpwise_gpu::column::Facts;
 use warpwise_gpu::memory::Budget;
+use warpwise_gpu::program::Type;
 use warpwise_gpu::{Cancel, Error, Result};
 
 use super::parquet::{ColumnPlace, stored_schema};
@@ -95,6 +96,10 @@ pub struct Inputs {
     keeper: Weak<dyn Keeper>,
     threads: usize,
     files: Mutex<HashMap<PathBuf, Arc<OpenFile>>>,
+    /// How often something was loaded.
+    loads: AtomicU64,
+    /// How often a plan was made with a refusal of columns that nobody had loaded.
+    unseen: AtomicU64,
 }
 
 /// What is kept by the numbers of tables.
@@ -117,7 +122,23 @@ impl Inputs {
         let columns = ColumnCache::new(Budget::new("host memory for columns", "warpwise.host_memory", memory));
         let kept = Arc::new(Kept { columns, refused: Mutex::default() });
         let keeper: Arc<dyn Keeper> = Arc::clone(&kept) as Arc<dyn Keeper>;
-        Self { keeper: Arc::downgrade(&keeper), kept, threads, files: Mutex::default() }
+        let (loads, unseen) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { keeper: Arc::downgrade(&keeper), kept, threads, files: Mutex::default(), loads, unseen }
+    }
+
+    /// How often something was loaded: what is known of columns changes with it alone.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    /// A device refused a part of a plan whose columns nobody had loaded.
+    pub fn note_refusal_unseen(&self) {
+        self.unseen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that happened.
+    pub fn refusals_unseen(&self) -> u64 {
+        self.unseen.load(Ordering::Relaxed)
     }
 
     /// What the cache holds and did.
@@ -196,7 +217,6 @@ impl Inputs {
             let mut column = match &known {
                 Some(facts) => of_facts(&chain.table, *at, facts),
                 None => {
-                    complete = false;
                     let field = chain.table.schema.field(*at);
                     of_type(field.name(), field.data_type())
                 }
@@ -204,6 +224,8 @@ impl Inputs {
             if let Some(why) = self.kept.refused.lock().get(&(chain.table.owner, *at)) {
                 column.refused = Some(why.clone());
             }
+            // What has no device form will never be loaded.
+            complete &= known.is_some() || column.refused.is_some();
             column
         });
         (columns.collect(), complete)
@@ -281,6 +303,9 @@ impl Inputs {
             places.iter().map(|place| load(table, &segments.places[segment], columns[*place])).collect()
         };
         let found = self.kept.columns.resident_many(&requests, self.threads, &load);
+        if found.as_ref().map_or(true, |found| found.iter().any(|column| column.loaded > 0)) {
+            self.loads.fetch_add(1, Ordering::Relaxed);
+        }
         if let Err(Error::Unsupported(_)) = &found {
             self.blame(table, segments, columns);
         }
@@ -375,6 +400,7 @@ pub fn of_facts(table: &ScannedTable, at: usize, facts: &Facts) -> InputColumn {
     column.range = facts.range;
     column.kind = match (column.kind, &facts.words) {
         (Kind::Text(_), Some(words)) => Kind::Text(Words::of_column(words)),
+        (Kind::Text(_), None) if facts.ty.ty == Type::Text => Kind::Plain,
         (Kind::Decimal { scale }, _) => Kind::Decimal { scale: scale.saturating_sub(facts.unit().max(1).ilog10()) },
         (Kind::Timestamp { tick, zoned, .. }, _) => Kind::Timestamp { unit: facts.unit(), tick, zoned },
         (kind, _) => kind,

@@ -193,9 +193,13 @@ impl Running<'_> {
         // Whether the columns turned out to be as they were expected.
         let mut as_expected = self.complete;
         loop {
-            let lowered = lower(stage, &self.inputs, rows, knowledge).map_err(refused)?;
-            let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !self.resident.contains_key(at)).collect();
-            if missing.is_empty() && knowledge == Knowledge::Data {
+            let lowered = unless_data_decide(lower(stage, &self.inputs, rows, knowledge), knowledge)?;
+            let reads = self.reads(lowered.as_ref());
+            let missing: Vec<usize> = reads.iter().copied().filter(|at| !self.resident.contains_key(at)).collect();
+            if missing.is_empty()
+                && knowledge == Knowledge::Data
+                && let Some(lowered) = lowered
+            {
                 let chunks = of_segments(&lowered, &self.resident, &self.segments);
                 return Ok((lowered, Read::Resident(chunks)));
             }
@@ -204,7 +208,7 @@ impl Running<'_> {
             if columns.is_empty() {
                 continue;
             }
-            let read: Vec<&InputColumn> = lowered.reads.iter().map(|at| &self.inputs[*at]).collect();
+            let read: Vec<&InputColumn> = reads.iter().map(|at| &self.inputs[*at]).collect();
             if self.segments.len() > 1 && is_too_much(&self.devices.inputs, &read, rows) {
                 self.resident.clear();
                 return self.streamed(stage);
@@ -217,10 +221,18 @@ impl Running<'_> {
                 self.report.loaded += found.loaded;
                 self.resident.insert(at, found);
             }
-            if as_expected {
+            if as_expected && let Some(lowered) = lowered {
                 let chunks = of_segments(&lowered, &self.resident, &self.segments);
                 return Ok((lowered, Read::Resident(chunks)));
             }
+        }
+    }
+
+    /// The columns that a program reads; where there is none yet, all that may decide what it will be.
+    fn reads(&self, lowered: Option<&Lowered>) -> Vec<usize> {
+        match lowered {
+            Some(lowered) => lowered.reads.clone(),
+            None => (0..self.inputs.len()).filter(|at| self.inputs[*at].refused.is_none()).collect(),
         }
     }
 
@@ -229,10 +241,14 @@ impl Running<'_> {
         let (chain, inputs) = (self.chain, &self.devices.inputs);
         let mut knowledge = Knowledge::Types;
         loop {
-            let lowered = lower(stage, &self.inputs, self.segments.rows(), knowledge).map_err(refused)?;
+            let lowered = unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge), knowledge)?;
+            let reads = self.reads(lowered.as_ref());
             let known = |at: &usize| inputs.known(chain, &self.segments, *at);
-            let unknown: Vec<usize> = lowered.reads.iter().copied().filter(|at| known(at).is_none()).collect();
-            if unknown.is_empty() && knowledge == Knowledge::Data {
+            let unknown: Vec<usize> = reads.iter().copied().filter(|at| known(at).is_none()).collect();
+            if unknown.is_empty()
+                && knowledge == Knowledge::Data
+                && let Some(lowered) = lowered
+            {
                 let reads = lowered.reads.iter().map(|at| (*at, self.inputs[*at].clone())).collect();
                 let source = Streamed::new(inputs, &self.segments, reads);
                 return Ok((lowered, Read::Streamed(source)));
@@ -241,12 +257,21 @@ impl Running<'_> {
             if !columns.is_empty() {
                 survey(chain, inputs, &self.segments, &columns, self.cancel, self.report)?;
             }
-            let found: Vec<_> = lowered.reads.iter().filter_map(|at| Some((*at, known(at)?))).collect();
+            let found: Vec<_> = reads.iter().filter_map(|at| Some((*at, known(at)?))).collect();
             for (at, column) in found {
                 self.inputs[at] = column;
             }
             knowledge = Knowledge::Data;
         }
+    }
+}
+
+/// A program, or none where what lies in columns that nobody loaded decides.
+fn unless_data_decide(lowered: std::result::Result<Lowered, Refusal>, knowledge: Knowledge) -> Result<Option<Lowered>> {
+    match lowered {
+        Ok(lowered) => Ok(Some(lowered)),
+        Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => Ok(None),
+        Err(refusal) => Err(refused(refusal)),
     }
 }
 
@@ -297,11 +322,14 @@ fn over_output(all: usize, columns: &[&Column]) -> Vec<Chunk> {
 /// Rows of a column; `from` is a multiple of [`CHUNK_ROWS`], so bits begin at a byte.
 fn slice(column: &Column, from: usize, rows: usize) -> Column {
     let bits = |buffer: &arrow::buffer::Buffer| buffer.slice_with_length(from / 8, rows.div_ceil(8));
+    let validity = column.validity.as_ref().map(bits);
+    if let Some(bytes) = &column.bytes {
+        return Column::texts(rows, column.values.slice_with_length(from * 4, (rows + 1) * 4), bytes.clone(), validity);
+    }
     let values = match column.ty.ty.bits() {
         1 => bits(&column.values),
         width => column.values.slice_with_length(from * width as usize / 8, rows * width as usize / 8),
     };
-    let validity = column.validity.as_ref().map(bits);
     let ty = warpwise_gpu::program::ValueType { ty: column.ty.ty, nullable: validity.is_some() };
     Column::new(ty, rows, values, validity)
 }

@@ -193,7 +193,7 @@ impl Lowering<'_> {
             Kind::Text(words) => (0, words.len().max(1) as i128 - 1),
             Kind::Boolean => (0, 1),
             Kind::Integer | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } => self.b.bounds(value.node)?,
-            Kind::Float => return None,
+            Kind::Float | Kind::Plain => return None,
         };
         let size = high.checked_sub(low)?.checked_add(1).filter(|size| (1..=i128::from(DENSE_LIMIT)).contains(size))?;
         Some(Domain { low: i64::try_from(low).ok()?, size: size as u32 })

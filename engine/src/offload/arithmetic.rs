@@ -140,7 +140,8 @@ impl Lowering<'_> {
     /// A decimal with more digits behind the point.
     pub fn rescaled(&mut self, node: ExprId, digits: u32, whole: &Arc<dyn PhysicalExpr>) -> Result<ExprId, Refusal> {
         let scaled = self.b.scaled(node, digits, Type::I128, Fault::NumericRange);
-        scaled.ok_or_else(|| Refusal::new(whole, "numeric with more than 38 digits has no device form"))
+        // Columns are stored without zeros that all their values end in.
+        scaled.ok_or_else(|| Refusal::new(whole, "numeric with more than 38 digits has no device form").of_data())
     }
 
     /// `-a`.
@@ -194,6 +195,10 @@ impl Lowering<'_> {
                 let (x, y) = (self.translate(a.node, &of_a), self.translate(b.node, &of_b));
                 let kind = Kind::Text(words);
                 return Ok((Value { node: x, kind: kind.clone() }, Value { node: y, kind }));
+            }
+            (Kind::Text(_) | Kind::Plain, Kind::Plain) | (Kind::Plain, Kind::Text(_)) => {
+                let (x, y) = (self.spelled(&a, whole)?, self.spelled(&b, whole)?);
+                return Ok((Value { node: x, kind: Kind::Plain }, Value { node: y, kind: Kind::Plain }));
             }
             (Kind::Integer, Kind::Integer) | (Kind::Date, Kind::Date) => (a, b),
             (Kind::Integer | Kind::Decimal { .. }, Kind::Integer | Kind::Decimal { .. }) => {
@@ -261,6 +266,6 @@ impl Lowering<'_> {
 pub fn scale(kind: &Kind) -> u32 {
     match kind {
         Kind::Decimal { scale } => *scale,
-        Kind::Boolean | Kind::Integer | Kind::Float | Kind::Date | Kind::Timestamp { .. } | Kind::Text(_) => 0,
+        Kind::Boolean | Kind::Integer | Kind::Float | Kind::Date | Kind::Timestamp { .. } | Kind::Text(_) | Kind::Plain => 0,
     }
 }

@@ -23,7 +23,9 @@ impl Lowering<'_> {
         let (limit, fault) = limit(to);
         let refused = |from: &Kind| Err(Refusal::new(whole, format!("the cast of {} to {to} has no device form", from.name())));
         let node = match (&value.kind, &kind) {
-            (Kind::Boolean, Kind::Boolean) | (Kind::Date, Kind::Date) | (Kind::Text(_), Kind::Text(_)) => return Ok(value),
+            (Kind::Boolean, Kind::Boolean) | (Kind::Date, Kind::Date) | (Kind::Text(_) | Kind::Plain, Kind::Text(_)) => {
+                return Ok(value);
+            }
             (Kind::Boolean, Kind::Integer) => self.b.cast(value.node, ty, None),
             (Kind::Integer, Kind::Boolean) => {
                 let zero = self.b.constant(Type::I32, 0);
@@ -157,7 +159,7 @@ impl Lowering<'_> {
         let greatest = power_of_ten(digits).map_or(i128::MAX, |p| p - 1);
         let fits = self.b.bounds(node).is_some_and(|(low, high)| -greatest <= low && high <= greatest);
         if !fits && precision < 38 {
-            return Err(Refusal::new(whole, format!("nothing proves that the values fit {to}")));
+            return Err(Refusal::new(whole, format!("nothing proves that the values fit {to}")).of_data());
         }
         Ok(Value { node, kind: Kind::Decimal { scale } })
     }

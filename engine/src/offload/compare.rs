@@ -64,7 +64,7 @@ fn in_units(value: &Value, number: &ScalarValue) -> Option<(i128, i128)> {
         Kind::Decimal { scale: own } if own >= scale => (power_of_ten(own - scale)?, 1),
         Kind::Decimal { scale: own } => (1, power_of_ten(scale - own)?),
         Kind::Timestamp { unit, .. } => (1, unit),
-        Kind::Boolean | Kind::Float | Kind::Text(_) => return None,
+        Kind::Boolean | Kind::Float | Kind::Text(_) | Kind::Plain => return None,
     };
     // Beyond 128 bits is beyond every stored number.
     let scaled = mantissa.saturating_mul(up);
@@ -213,6 +213,9 @@ impl Lowering<'_> {
                 }
             }
             tests.push(self.member(value.node, &members));
+        } else if matches!(value.kind, Kind::Plain | Kind::Text(_)) && known.len() > FEW {
+            let text = self.spelled(&value, whole)?;
+            tests.push(self.text_member(text, &known, whole)?);
         } else {
             if known.len() > FLOATS {
                 return Err(Refusal::new(whole, format!("IN over more than {FLOATS} values of type {}", value.kind.name())));

@@ -22,6 +22,7 @@ use warpwise_gpu::program::{Arithmetic, Bits, Expr, Scalar, Type};
 use super::compare::comparison;
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
+use super::text::{NEW_TEXT, REGULAR};
 use super::value::{Kind, Value};
 use super::words::Words;
 use crate::plan::parameter::Parameter;
@@ -93,7 +94,11 @@ impl Lowering<'_> {
         if let Some(tabulated) = self.of_one_text(expr, scope)? {
             return Ok(tabulated);
         }
-        self.direct(expr, scope).or_else(|refusal| self.of_few_values(expr, scope)?.ok_or(refusal))
+        self.direct(expr, scope).or_else(|refusal| match self.of_few_values(expr, scope)? {
+            Some(tabulated) => Ok(tabulated),
+            None if self.may_have_few_values(expr, scope) => Err(refusal.of_data()),
+            None => Err(refusal),
+        })
     }
 
     /// A condition.
@@ -176,6 +181,14 @@ impl Lowering<'_> {
                     let same = *binary.op() == Operator::IsNotDistinctFrom;
                     Ok(boolean(if same { self.b.not(distinct) } else { distinct }))
                 }
+                Operator::LikeMatch => self.like(left, right, (false, false), expr, scope),
+                Operator::ILikeMatch => self.like(left, right, (false, true), expr, scope),
+                Operator::NotLikeMatch => self.like(left, right, (true, false), expr, scope),
+                Operator::NotILikeMatch => self.like(left, right, (true, true), expr, scope),
+                Operator::StringConcat => Err(Refusal::new(expr, NEW_TEXT)),
+                Operator::RegexMatch | Operator::RegexIMatch | Operator::RegexNotMatch | Operator::RegexNotIMatch => {
+                    Err(Refusal::new(expr, REGULAR))
+                }
                 op => match comparison(*op) {
                     Some(op) => self.compare(op, left, right, expr, scope).map(boolean),
                     None => Err(Refusal::new(expr, format!("operator {op} has no device form"))),
@@ -211,8 +224,8 @@ impl Lowering<'_> {
         if let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>() {
             return self.call(call, &data_type, expr, scope);
         }
-        if expr.downcast_ref::<LikeExpr>().is_some() {
-            return Err(Refusal::new(expr, "LIKE takes a column with few distinct values and a pattern known beforehand"));
+        if let Some(like) = expr.downcast_ref::<LikeExpr>() {
+            return self.like(like.expr(), like.pattern(), (like.negated(), like.case_insensitive()), expr, scope);
         }
         Err(Refusal::new(expr, "this kind of expression has no device form"))
     }

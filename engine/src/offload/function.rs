@@ -46,7 +46,7 @@ impl Lowering<'_> {
             ("pg_cast", [inner, to, ..], _) => {
                 let value = self.expr(inner, scope)?;
                 let to = constant(to)?.and_then(|name| name.try_as_str().flatten().map(str::to_lowercase)).unwrap_or_default();
-                if matches!(value.kind, Kind::Text(_)) && !matches!(to.as_str(), "text" | "character varying") {
+                if matches!(value.kind, Kind::Text(_) | Kind::Plain) && !matches!(to.as_str(), "text" | "character varying") {
                     return Err(Refusal::new(whole, format!("the cast of text to {to} has no device form")));
                 }
                 match self.moment_cast(&value, data_type, zone_of(call), whole)? {
@@ -88,7 +88,10 @@ impl Lowering<'_> {
                 let operation = Operation::named(name).unwrap_or(Operation::Degrees);
                 self.math(operation, args, data_type, whole, scope)
             }
-            (name, _, _) => Err(Refusal::new(whole, format!("function {name} has no device form"))),
+            (name, _, _) => match self.text_call(name, args, whole, scope)? {
+                Some(value) => Ok(value),
+                None => Err(Refusal::new(whole, format!("function {name} has no device form"))),
+            },
         }
     }
 }

@@ -84,7 +84,7 @@ impl Shape {
 pub enum Knowledge {
     /// It is.
     Data,
-    /// Only types are: what data may refuse is not refused.
+    /// Only types are: what data may refuse is not refused, or refused [as theirs](Refusal::by_data).
     Types,
 }
 

@@ -28,6 +28,7 @@ mod math;
 mod mean;
 mod merge;
 mod moment;
+mod pattern;
 pub mod plan;
 mod project;
 mod refusal;
@@ -35,6 +36,7 @@ mod scan;
 mod scope;
 mod statistic;
 mod tabulate;
+mod text;
 mod top_k;
 pub mod value;
 pub mod words;
@@ -57,6 +59,7 @@ pub use refusal::Refusal;
 
 use crate::exec::device_exec::DeviceExec;
 use crate::exec::devices::{Devices, Session};
+use crate::exec::inputs::Segments;
 use crate::exec::table_scan::TableScanExec;
 use branches::lower_all;
 use lower::Knowledge;
@@ -169,11 +172,26 @@ impl Pass<'_> {
             return Ok(None);
         }
         let segments = self.devices.inputs.look(&chain)?;
-        let (inputs, complete) = self.devices.inputs.expected(&chain, &segments);
-        let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
-        let (_, most) = lower_all(&chain.stages, &inputs, segments.rows(), knowledge)?;
+        let most = self.lowered(&chain, &segments)?;
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
         Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
+    }
+
+    /// Lowers a chain with what is known now, to learn whether a device refuses it; and the most rows that it can leave.
+    fn lowered(&self, chain: &Chain, segments: &Segments) -> Result<Option<usize>, Refusal> {
+        let (inputs, complete) = self.devices.inputs.expected(chain, segments);
+        let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
+        match lower_all(&chain.stages, &inputs, segments.rows(), knowledge) {
+            Ok((_, most)) => Ok(most),
+            // Whether the data allow it shows when they are loaded; where not, DataFusion runs the subtree.
+            Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => Ok(None),
+            Err(refusal) => {
+                if knowledge == Knowledge::Types {
+                    self.devices.inputs.note_refusal_unseen();
+                }
+                Err(refusal)
+            }
+        }
     }
 }
 

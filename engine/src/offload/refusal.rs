@@ -9,12 +9,19 @@ pub struct Refusal {
     pub what: String,
     /// What is missing; it names the type or function at fault.
     pub missing: String,
+    /// Whether it may fall away once the columns are loaded and it shows what lies in them.
+    pub by_data: bool,
 }
 
 impl Refusal {
     /// Quotes `what`.
     pub fn new(what: impl fmt::Display, missing: impl Into<String>) -> Self {
-        Self { what: what.to_string(), missing: missing.into() }
+        Self { what: what.to_string(), missing: missing.into(), by_data: false }
+    }
+
+    /// The same where what lies in the columns decides.
+    pub fn of_data(self) -> Self {
+        Self { by_data: true, ..self }
     }
 }
 

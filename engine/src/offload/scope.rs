@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
-use warpwise_gpu::program::{Builder, DatePart, ExprId};
+use warpwise_gpu::program::{Builder, DatePart, ExprId, TableId};
 
 use super::refusal::Refusal;
 use super::value::{InputColumn, Value};
+use super::words::Words;
 
 /// What a column of a plan's node is.
 #[derive(Debug, Clone)]
@@ -59,6 +60,8 @@ pub struct Lowering<'a> {
     pub inputs: &'a [InputColumn],
     /// Inputs that are read, in the order of the program's columns.
     pub used: Vec<usize>,
+    /// Dictionaries whose texts are there to be looked up.
+    pub entries: Vec<(Arc<Words>, TableId)>,
     /// Whether what is known of columns is what lies in them; else it is their types alone.
     pub certain: bool,
     /// Parts of days that were tabulated.
@@ -73,6 +76,7 @@ impl<'a> Lowering<'a> {
             b: Builder::new(),
             inputs,
             used: Vec::new(),
+            entries: Vec::new(),
             certain: false,
             parts: HashMap::new(),
             values: vec![None; inputs.len()],

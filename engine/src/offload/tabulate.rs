@@ -71,6 +71,14 @@ impl Lowering<'_> {
         self.tabulated(expr, index, scope, &values, place)
     }
 
+    /// Whether an expression is over one column that may turn out to have few values when it is loaded.
+    pub fn may_have_few_values(&mut self, expr: &Arc<dyn PhysicalExpr>, scope: &Rc<Scope>) -> bool {
+        let only = if self.certain { None } else { only_column(expr) };
+        // Timestamps seldom are few, and columns that were loaded in vain cost the first run.
+        let source = only.and_then(|index| self.column(index, scope).ok());
+        source.is_some_and(|source| matches!(source.kind, Kind::Integer | Kind::Decimal { .. } | Kind::Date))
+    }
+
     /// Computes the expression for each of the values; `place` is a row's place among them.
     fn tabulated(
         &mut self,

@@ -45,6 +45,8 @@ pub enum Kind {
     },
     /// A code.
     Text(Arc<Words>),
+    /// A text is itself.
+    Plain,
 }
 
 impl Kind {
@@ -87,7 +89,7 @@ impl Kind {
             Self::Float => "float",
             Self::Date => "date",
             Self::Timestamp { .. } => "timestamp",
-            Self::Text(_) => "text",
+            Self::Text(_) | Self::Plain => "text",
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -21,6 +22,8 @@ use crate::types::SqlType;
 const CAPACITY: usize = 512;
 /// How many copies of a physical plan are kept for one text.
 const COPIES: usize = 8;
+/// How often a text is planned again in hope that devices refuse less: loading goes on all the time on a busy server.
+const RENEWALS: u32 = 8;
 
 /// What a plan is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +47,8 @@ pub struct Ready {
     pub slots: Arc<Slots>,
     /// Whether it may run again, with other values.
     pub reusable: bool,
+    /// `Inputs::loads` at planning, where devices refused a part of it without knowing what lies in its columns.
+    pub unseen: Option<u64>,
 }
 
 /// A query, planned.
@@ -65,6 +70,8 @@ pub struct QueryPlan {
     pub parameters: Vec<SqlType>,
     /// Physical plans at rest.
     pub ready: Mutex<Vec<Ready>>,
+    /// How often a plan at rest was made again because more became known of columns.
+    pub renewed: AtomicU32,
     /// Whether it serves texts with other literals.
     pub sharing: Worth,
 }
@@ -110,6 +117,19 @@ impl QueryPlan {
             let state = if name.schema.starts_with("pg_temp") { &snapshot.temp } else { &snapshot.shared };
             state.relations.get(name).is_some_and(|r| r.version == *version)
         })
+    }
+
+    /// A physical plan at rest, where there is one. `loads` is `Inputs::loads` now: what devices refused before columns
+    /// were loaded, they may take now.
+    pub fn take_ready(&self, loads: u64) -> Option<Ready> {
+        let ready = self.ready.lock().pop()?;
+        let outdated = ready.unseen.is_some_and(|then| then != loads);
+        if outdated && self.may_renew() { None } else { Some(ready) }
+    }
+
+    /// Whether it is to be planned once more in hope that devices refuse less; each answer counts.
+    pub fn may_renew(&self) -> bool {
+        self.renewed.fetch_add(1, Ordering::Relaxed) < RENEWALS
     }
 
     /// Gives a physical plan back after a run that went well.
@@ -168,5 +188,50 @@ impl PlanCache {
             }
         }
         plans.insert(key, (now, plan));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::Schema;
+    use datafusion::common::DFSchema;
+    use datafusion::logical_expr::EmptyRelation;
+    use datafusion::physical_plan::empty::EmptyExec;
+
+    fn planned() -> QueryPlan {
+        let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
+        QueryPlan {
+            touched: BTreeMap::new(),
+            settings: String::new(),
+            logical: LogicalPlan::EmptyRelation(nothing),
+            optimized: Mutex::default(),
+            stable: true,
+            columns: [].into(),
+            parameters: Vec::new(),
+            ready: Mutex::default(),
+            renewed: AtomicU32::new(0),
+            sharing: Worth::new(Sharing::Own),
+        }
+    }
+
+    fn ready(unseen: Option<u64>) -> Ready {
+        let physical = Arc::new(EmptyExec::new(Arc::new(Schema::empty())));
+        Ready { physical, slots: Arc::default(), reusable: true, unseen }
+    }
+
+    #[test]
+    fn what_was_refused_before_columns_were_loaded_is_planned_again_and_not_for_ever() {
+        let plan = planned();
+        plan.give_back(ready(None));
+        assert!(plan.take_ready(7).is_some(), "nothing was refused for want of knowledge");
+        for loads in 1..=u64::from(RENEWALS) {
+            plan.give_back(ready(Some(loads)));
+            assert!(plan.take_ready(loads).is_some(), "nothing was loaded since");
+            plan.give_back(ready(Some(loads)));
+            assert!(plan.take_ready(loads + 1).is_none());
+        }
+        plan.give_back(ready(Some(0)));
+        assert!(plan.take_ready(99).is_some());
     }
 }

@@ -193,6 +193,7 @@ fn by_sentence(error: &DataFusionError) -> Error {
                     Condition::InvalidColumnReference,
                     "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
                 ),
+                ("negative count not allowed", Condition::SubstringError, "negative substring length not allowed"),
                 ("LIMIT must be >= 0", Condition::InvalidRowCountInLimitClause, "LIMIT must not be negative"),
                 ("OFFSET must be >=0", Condition::InvalidRowCountInResultOffsetClause, "OFFSET must not be negative"),
                 ("Too many columns! The subquery", Condition::SyntaxError, "subquery must return only one column"),

@@ -45,6 +45,8 @@ pub struct Planning {
     pub fingerprint: String,
     /// The plans of the process.
     pub cache: Arc<PlanCache>,
+    /// The devices that plans run on.
+    pub devices: Arc<devices::Devices>,
 }
 
 impl Planning {
@@ -151,17 +153,17 @@ impl Planning {
             columns,
             parameters: known.into_iter().flatten().collect(),
             ready: parking_lot::Mutex::default(),
+            renewed: Default::default(),
             sharing: Worth::new(Sharing::Own),
         })
     }
 
     /// A physical plan of a query with its parameters bound.
     pub async fn instantiate(&self, plan: &QueryPlan, values: Vec<ScalarValue>) -> Result<Ready> {
-        let free = plan.ready.lock().pop();
-        if let Some(ready) = free {
+        if let Some(ready) = plan.take_ready(self.devices.inputs.loads()) {
             ready.slots.bind(values);
             let physical = reset_plan_states(ready.physical).map_err(translate)?;
-            return Ok(Ready { physical, slots: ready.slots, reusable: true });
+            return Ok(Ready { physical, reusable: true, ..ready });
         }
         self.instantiate_anew(plan, values).await
     }
@@ -195,22 +197,26 @@ impl Planning {
         };
         let slots = Arc::new(Slots::default());
         slots.bind(values.clone());
+        let inputs = &self.devices.inputs;
+        let (loads, refusals) = (inputs.loads(), inputs.refusals_unseen());
+        // Another session's refusal counts as well: that costs a plan, and no more.
+        let unseen = || (inputs.refusals_unseen() != refusals).then_some(loads);
         if values.is_empty() {
             let physical = self.physical(&optimized).await?;
             let reusable = is_reusable(&physical);
-            return Ok(Ready { physical, slots, reusable });
+            return Ok(Ready { physical, slots, reusable, unseen: unseen() });
         }
         let installed = parameter::install(LogicalPlan::clone(&optimized), &slots).map_err(translate)?;
         match self.physical(&installed).await {
             Ok(physical) => {
                 let reusable = is_reusable(&physical);
-                Ok(Ready { physical, slots, reusable })
+                Ok(Ready { physical, slots, reusable, unseen: unseen() })
             }
             // LIMIT and some functions want constants: plan for these values alone.
             Err(_) => {
                 let bound = plan.logical.clone().with_param_values(values).map_err(translate)?;
                 let optimized = self.state.optimize(&bound).map_err(translate)?;
-                Ok(Ready { physical: self.physical(&optimized).await?, slots, reusable: false })
+                Ok(Ready { physical: self.physical(&optimized).await?, slots, reusable: false, unseen: None })
             }
         }
     }

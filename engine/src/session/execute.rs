@@ -476,14 +476,19 @@ async fn instantiate(
         let ready = planning.instantiate(&plan, values).await?;
         return Ok((plan, ready));
     };
-    if let Ok(ready) = planning.instantiate(&plan, values).await
+    let tried = planning.instantiate(&plan, values).await;
+    // What devices refused before columns were loaded, they may take the next time.
+    let open = tried.as_ref().is_ok_and(|ready| ready.unseen.is_some()) && plan.may_renew();
+    if let Ok(ready) = tried
         && ready.reusable
         && literals::runs_on_devices(&ready.physical)
     {
         plan.sharing.set(Sharing::Useful);
         return Ok((plan, ready));
     }
-    plan.sharing.set(Sharing::Useless);
+    if !open {
+        plan.sharing.set(Sharing::Useless);
+    }
     let query = crate::sql::prepare::query_of(&statement).ok_or_else(|| Error::internal("a plan without a query"))?;
     let types: Vec<Option<SqlType>> = plan.parameters[..given.len()].iter().copied().map(Some).collect();
     let own = planning.prepare(statement.text(), &query, &types, &Demands::new())?;

@@ -498,6 +498,7 @@ impl Session {
             search_path: self.search_path(),
             fingerprint: self.settings.fingerprint(),
             cache: Arc::clone(&self.engine.shared.plans),
+            devices: Arc::clone(&self.engine.shared.devices),
         }
     }
 }

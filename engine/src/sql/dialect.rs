@@ -266,6 +266,13 @@ impl Dialect<'_> {
                 );
                 *expr = binary(inner.as_ref().clone(), ast::BinaryOperator::PGBitwiseXor, ones);
             }
+            // DataFusion knows no escape but the backslash.
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                if let Some(escape) = escape_char.take() {
+                    let escape = escape.value.into_string().unwrap_or_default();
+                    **pattern = call("like_escape", vec![pattern.as_ref().clone(), text(escape)]);
+                }
+            }
             Expr::Collate { expr: inner, .. } => *expr = inner.as_ref().clone(),
             // Counts that DataFusion gives as unsigned.
             Expr::Function(function) => {
@@ -343,6 +350,19 @@ impl Dialect<'_> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// `count(1)` is `count(*)`, which DataFusion calls by the same name and then holds for another.
+fn count_of_rows(function: &mut Function) {
+    let is_count = function.name.0.last().and_then(|part| part.as_ident()).map(fold).is_some_and(|name| name == "count");
+    if let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, .. }) = &mut function.args
+        && let [FunctionArg::Unnamed(argument)] = args.as_mut_slice()
+        && let FunctionArgExpr::Expr(Expr::Value(ValueWithSpan { value, .. })) = argument
+        && is_count
+        && matches!(value, Value::Number(..) | Value::Boolean(_) | Value::SingleQuotedString(_))
+    {
+        *argument = FunctionArgExpr::Wildcard;
     }
 }
 
@@ -434,10 +454,11 @@ impl VisitorMut for Dialect<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        if let Expr::Function(function) = expr
-            && let Some(ast::WindowType::WindowSpec(spec)) = &mut function.over
-        {
-            keep_frame(spec);
+        if let Expr::Function(function) = expr {
+            count_of_rows(function);
+            if let Some(ast::WindowType::WindowSpec(spec)) = &mut function.over {
+                keep_frame(spec);
+            }
         }
         ControlFlow::Continue(())
     }

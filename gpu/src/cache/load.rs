@@ -14,8 +14,9 @@ use parking_lot::MutexGuard;
 use super::columns::{ColumnCache, ColumnRequest, Loader, ResidentColumn};
 use super::parallel::parallel;
 use super::state::{Entry, Key, SegmentState, State};
-use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode};
+use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode, spell};
 use crate::error::{Error, Result};
+use crate::program::Type;
 
 /// A request on its way.
 pub(super) struct Attempt<'a> {
@@ -79,23 +80,13 @@ impl<'a> Attempt<'a> {
             first = false;
             if !round.load.is_empty() || !round.widen.is_empty() {
                 drop(state);
-                match self.work(round) {
-                    // The dictionary that was full is no longer the column's.
-                    Err(Error::Unsupported(_)) if !self.is_current() => return Ok(None),
-                    result => result?,
-                }
+                self.work(round)?;
             } else if round.wait {
                 self.cache.changed.wait(&mut state);
             } else {
                 return Ok(self.result(state));
             }
         }
-    }
-
-    /// Whether every column is still the one that this request began with.
-    fn is_current(&self) -> bool {
-        let mut state = self.cache.state.lock();
-        self.requests.iter().zip(&self.columns).all(|(request, (id, _))| state.same(key(request), *id).is_some())
     }
 
     /// Takes what is there, and claims what is not. On an error and at a column that is gone, nothing stays claimed.
@@ -202,12 +193,19 @@ impl<'a> Attempt<'a> {
         drop(arrays);
         let guess = self.guess(column);
         // First what each chunk is: stored at once if the column's encoding holds it, else summed up.
-        let first = parallel(threads, tasks.len(), |at| self.first_pass(column, segment, &tasks[at], guess))?;
+        let mut first = parallel(threads, tasks.len(), |at| self.first_pass(column, segment, &tasks[at], guess))?;
+        // Where strings became texts on the way, the chunks that are codes become texts too while their arrays are there.
+        if self.guess(column) == Some(Encoding::Text) {
+            let codes: Vec<usize> = (0..first.len()).filter(|at| !first[*at].0.text).collect();
+            let text = Some(Encoding::Text);
+            let again = parallel(threads, codes.len(), |at| self.first_pass(column, segment, &tasks[codes[at]], text))?;
+            codes.into_iter().zip(again).for_each(|(at, chunk)| first[at] = chunk);
+        }
         drop(tasks);
         // Then what the segment is, and with it what the column becomes.
         let summary = first.iter().fold(Summary::empty(&self.requests[column].logical), |sum, (found, _)| sum.merge(*found));
         let encoding = self.learn(column, summary)?;
-        let chunks = parallel(threads, first.len(), |at| second_pass(&first[at].1, encoding))?;
+        let chunks = parallel(threads, first.len(), |at| self.second_pass(column, &first[at].1, encoding))?;
         drop(first);
         let place = Place { column, segment };
         let entry = Arc::new(Entry { encoding, summary, chunks });
@@ -223,8 +221,15 @@ impl<'a> Attempt<'a> {
         guess: Option<Encoding>,
     ) -> Result<(Summary, Chunk)> {
         let request = &self.requests[column];
-        let prepared = Prepared::new(&request.logical, arrays, self.columns[column].1.as_deref());
-        let prepared = prepared.inspect_err(|error| self.refuse(column, segment, error))?;
+        let dictionary = self.columns[column].1.as_deref().filter(|_| guess != Some(Encoding::Text));
+        let prepared = match (Prepared::new(&request.logical, arrays, dictionary), dictionary) {
+            // The dictionary is full: the column's strings are texts from now on.
+            (Err(Error::Unsupported(_)), Some(_)) => {
+                self.outgrow(column);
+                return self.first_pass(column, segment, arrays, Some(Encoding::Text));
+            }
+            (prepared, _) => prepared.inspect_err(|error| self.refuse(column, segment, error))?,
+        };
         if !request.nullable && prepared.nulls() > 0 {
             return Err(Error::Invalid(format!("column {} is declared without NULL and holds some", request.column)));
         }
@@ -233,14 +238,18 @@ impl<'a> Attempt<'a> {
         {
             let unit = guess.unit();
             let range = stored.range.map(|(low, high)| (low * unit, high * unit));
-            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit };
+            let text = guess == Encoding::Text;
+            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit, text };
             return Ok((summary, Chunk::Stored(Arc::new(stored), guess)));
         }
         Ok((prepared.summary(&request.logical), Chunk::Waiting(prepared)))
     }
 
     fn widen(&self, place: Place, entry: &Entry, encoding: Encoding) -> Result<Done> {
-        let chunks = entry.chunks.iter().map(|chunk| second_pass(&Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
+        let chunks = entry
+            .chunks
+            .iter()
+            .map(|chunk| self.second_pass(place.column, &Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
         let entry = Arc::new(Entry { encoding, summary: entry.summary, chunks: chunks.collect::<Result<_>>()? });
         self.publish(place, &entry);
         Ok(Done { place, entry, loaded: false })
@@ -263,17 +272,42 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Takes note that a column's dictionary does not hold its strings.
+    fn outgrow(&self, column: usize) {
+        let mut state = self.cache.state.lock();
+        if let Some(known) = state.same(key(&self.requests[column]), self.columns[column].0) {
+            known.outgrow();
+        }
+    }
+
     /// Takes note that a segment has no device form. An error of the loader says nothing about the segment.
     fn refuse(&self, column: usize, segment: usize, error: &Error) {
         let Error::Unsupported(_) = error else { return };
         let request = &self.requests[column];
         let mut state = self.cache.state.lock();
-        let id = state.tick();
         if let Some(column) = state.same(key(request), self.columns[column].0) {
-            column.refuse(request.segments[segment].0, error, id);
+            column.refuse(request.segments[segment].0, error);
         }
         drop(state);
         self.cache.changed.notify_all();
+    }
+
+    fn second_pass(&self, column: usize, chunk: &Chunk, encoding: Encoding) -> Result<Arc<Column>> {
+        let words = self.columns[column].1.as_ref().map(Dictionary::words);
+        let stored = match (chunk, &words) {
+            (Chunk::Stored(column, from), _) if *from == encoding => return Ok(Arc::clone(column)),
+            (Chunk::Stored(column, Encoding::Dictionary { .. }), Some(words)) if encoding == Encoding::Text => {
+                spell(column, words)
+            }
+            (Chunk::Stored(column, from), _) => recode(column, *from, encoding),
+            (Chunk::Waiting(prepared), words) => prepared.encode(encoding).or_else(|broken| match words {
+                Some(words) if encoding == Encoding::Text => {
+                    prepared.encode(Encoding::Dictionary { ty: Type::U32 }).and_then(|codes| spell(&codes, words))
+                }
+                _ => Err(broken),
+            }),
+        };
+        stored.map(Arc::new).map_err(|_| Error::Invalid(format!("{encoding:?} does not hold what a column was seen to hold")))
     }
 
     /// Keeps an entry for others if the budget has room, in place of what was there. Where the segment, or the whole
@@ -344,13 +378,4 @@ impl Drop for Claims<'_, '_> {
 
 fn key(request: &ColumnRequest<'_>) -> Key {
     (request.owner, request.column)
-}
-
-fn second_pass(chunk: &Chunk, encoding: Encoding) -> Result<Arc<Column>> {
-    let stored = match chunk {
-        Chunk::Stored(column, from) if *from == encoding => return Ok(Arc::clone(column)),
-        Chunk::Stored(column, from) => recode(column, *from, encoding),
-        Chunk::Waiting(prepared) => prepared.encode(encoding),
-    };
-    stored.map(Arc::new).map_err(|_| Error::Invalid(format!("{encoding:?} does not hold what a column was seen to hold")))
 }

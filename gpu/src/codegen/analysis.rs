@@ -1,6 +1,6 @@
 //! What is known of a node without any data: the values it can take, whether it can raise a fault, what it costs.
 
-use crate::program::{Arithmetic, DatePart, Expr, ExprId, Math, Pipeline, Scalar, Type, ValueType};
+use crate::program::{Arithmetic, DatePart, Expr, ExprId, Math, Pipeline, Scalar, TextUnit, Type, ValueType};
 
 /// The least and the greatest value of a node, NULLs' garbage included.
 pub type Interval = (i128, i128);
@@ -98,6 +98,11 @@ impl Facts {
             | Expr::NullIf(..)
             | Expr::DatePart { .. }
             | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. }
             | Expr::Math { .. }
             | Expr::MathPair { .. }
             | Expr::Bits { .. }
@@ -110,10 +115,11 @@ impl Facts {
         match *expr {
             Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
             Expr::Math { .. } | Expr::MathPair { .. } | Expr::Bits { .. } => None,
-            Expr::Place { .. } => Some((0, i32::MAX.into())),
-            Expr::Constant { value, .. } => match value {
-                Some(Scalar::Int(value)) => Some((value, value)),
-                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_)) => None,
+            // A text has less than 2^31 bytes.
+            Expr::Place { .. } | Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
+            Expr::Constant { ref value, .. } => match value {
+                Some(Scalar::Int(value)) => Some((*value, *value)),
+                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => None,
                 None => Some((0, 0)),
             },
             Expr::Arithmetic { op, a, b, .. } => {
@@ -153,7 +159,10 @@ impl Facts {
             | Expr::And(..)
             | Expr::Or(..)
             | Expr::IsNull(_)
-            | Expr::IsDistinct(..) => None,
+            | Expr::IsDistinct(..)
+            | Expr::TextMatch { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => None,
         }
     }
 }
@@ -212,6 +221,12 @@ fn cost(expr: &Expr, ty: Type) -> u32 {
                 }
             }
         },
+        Expr::TextLength { unit: TextUnit::Bytes, .. } => 1,
+        Expr::TextLength { unit: TextUnit::Characters, .. }
+        | Expr::TextMatch { .. }
+        | Expr::TextPosition { .. }
+        | Expr::TextSlice { .. }
+        | Expr::TextTrim { .. } => 30,
         Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } | Expr::Place { .. } => 30,
         Expr::Math { op, .. } => match op {
             Math::Abs | Math::Sign | Math::Floor | Math::Ceil | Math::Round | Math::Trunc => 4,

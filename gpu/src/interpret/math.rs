@@ -8,7 +8,9 @@ use crate::program::{Fault, Math, MathPair, Scalar};
 pub(super) fn float(value: Scalar) -> Result<f64, Stop> {
     match value {
         Scalar::F64(value) => Ok(value),
-        Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) => Err(Stop::Promise("a function of floats of something else")),
+        Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::Text(_) => {
+            Err(Stop::Promise("a function of floats of something else"))
+        }
     }
 }
 

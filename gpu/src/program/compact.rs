@@ -53,6 +53,9 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
                 low.0 = parameters.of(low.0);
                 high.0 = parameters.of(high.0);
             }
+            Expr::TextMatch { pattern: ParameterId(id), .. }
+            | Expr::TextPosition { pattern: ParameterId(id), .. }
+            | Expr::TextTrim { characters: ParameterId(id), .. } => *id = parameters.of(*id),
             Expr::Member { table: TableId(id), .. }
             | Expr::Lookup { table: TableId(id), .. }
             | Expr::Place { table: TableId(id), .. } => *id = tables.of(*id),
@@ -71,6 +74,8 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
             | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextSlice { .. }
             | Expr::Math { .. }
             | Expr::MathPair { .. }
             | Expr::Bits { .. } => {}
@@ -84,7 +89,7 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
         *id = places[id.0 as usize];
     }
     let values = Values {
-        scalars: parameters.1.iter().map(|at| values.scalars[*at as usize]).collect(),
+        scalars: parameters.1.iter().map(|at| values.scalars[*at as usize].clone()).collect(),
         tables: tables.1.iter().map(|at| values.tables[*at as usize].clone()).collect(),
     };
     let pipeline = Pipeline {

@@ -36,11 +36,13 @@ pub enum Fault {
     PowerComplex = 24,
     /// 22003 `input is out of range`.
     InputRange = 25,
+    /// 22011 `negative substring length not allowed`.
+    NegativeLength = 30,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SmallintRange,
         Self::IntegerRange,
         Self::BigintRange,
@@ -56,6 +58,7 @@ impl Fault {
         Self::PowerZeroNegative,
         Self::PowerComplex,
         Self::InputRange,
+        Self::NegativeLength,
     ];
 
     /// The one with this number.
@@ -81,6 +84,7 @@ impl Fault {
             Self::PowerZeroNegative => "power_zero_negative",
             Self::PowerComplex => "power_complex",
             Self::InputRange => "input_range",
+            Self::NegativeLength => "negative_length",
         }
     }
 
@@ -102,6 +106,7 @@ impl Fault {
             Self::PowerZeroNegative => "zero raised to a negative power is undefined",
             Self::PowerComplex => "a negative number raised to a non-integer power yields a complex result",
             Self::InputRange => "input is out of range",
+            Self::NegativeLength => "negative substring length not allowed",
         }
     }
 }

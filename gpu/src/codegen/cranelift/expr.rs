@@ -34,7 +34,7 @@ impl Loop<'_, '_> {
         match *self.pipeline.expr(id) {
             Expr::Column(column) => self.column(column.0),
             Expr::Parameter(parameter) => of(self.scalar(parameter.0)),
-            Expr::Constant { ty, value } => self.constant(ty, value),
+            Expr::Constant { ty, ref value } => self.constant(ty, value.as_ref()),
             Expr::Arithmetic { op, a, b, fault } => self.arithmetic_node(id, op, a, b, fault),
             Expr::Negate { a, fault } => {
                 let held = self.evaluate(a);
@@ -71,6 +71,10 @@ impl Loop<'_, '_> {
                 let value = if operand == Ty::I128 {
                     let (low, high) = self.b.ins().isplit(held.value);
                     self.call(primitive, &[values, length, low, high])
+                } else if operand == Ty::Text {
+                    let bytes = self.text_bytes(table.0, true);
+                    let (at, bytes_of) = self.text_parts(held.value);
+                    self.call(primitive, &[values, length, bytes, at, bytes_of])
                 } else {
                     let word = self.word_of(operand, held.value);
                     self.call(primitive, &[values, length, word])
@@ -151,6 +155,11 @@ impl Loop<'_, '_> {
                 self.raise(outside, Fault::DateRange, valid);
                 Held { value, valid }
             }
+            Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => self.text_node(id),
             Expr::Math { op, a } => self.math(op, a),
             Expr::MathPair { op, a, b } => self.math_pair(op, a, b),
             Expr::Bits { op, a, b } => {
@@ -180,6 +189,9 @@ impl Loop<'_, '_> {
         let base = self.base(column, false);
         let value = if ty.ty == Ty::Bool {
             self.bit(base, self.row)
+        } else if ty.ty == Ty::Text {
+            let bytes = self.text_bytes(column, false);
+            self.text_at(base, self.row, bytes)
         } else {
             let address = self.element(base, self.row, ty.ty.bytes());
             self.b.ins().load(register(ty.ty), plain(), address, 0)
@@ -191,14 +203,16 @@ impl Loop<'_, '_> {
         Held { value, valid }
     }
 
-    fn constant(&mut self, ty: Ty, value: Option<Scalar>) -> Held {
+    fn constant(&mut self, ty: Ty, value: Option<&Scalar>) -> Held {
         match value {
             None => {
                 let value = self.zero(register(ty));
                 Held { value, valid: Some(self.int(types::I8, 0)) }
             }
             Some(value) => {
-                let value = match value {
+                let value = match *value {
+                    // No text is structure: the verifier has seen to it.
+                    Scalar::Text(_) => self.zero(register(ty)),
                     Scalar::Bool(value) => self.int(types::I8, value.into()),
                     Scalar::Int(value) => self.int(register(ty), value),
                     Scalar::F32(value) => self.b.ins().f32const(value),
@@ -240,6 +254,13 @@ impl Loop<'_, '_> {
         let value = if ty.element == Ty::Bool {
             let bit = self.bit(values, index);
             self.b.ins().band(bit, inside)
+        } else if ty.element == Ty::Text {
+            let bytes = self.text_bytes(table.0, true);
+            let found = self.text_at(values, index, bytes);
+            // Not the null pointer, which is no value.
+            let zero = self.int(types::I64, 0);
+            let nothing = self.b.ins().iconcat(bytes, zero);
+            self.choose_value(inside, found, nothing)
         } else {
             let address = self.element(values, index, ty.element.bytes());
             let found = self.b.ins().load(register(ty.element), plain(), address, 0);
@@ -368,7 +389,7 @@ impl Loop<'_, '_> {
         let (zero, nan) = match ty {
             Ty::F32 => (self.b.ins().f32const(0.0), self.b.ins().f32const(f32::NAN)),
             Ty::F64 => (self.b.ins().f64const(0.0), self.b.ins().f64const(f64::NAN)),
-            Ty::Bool | Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 | Ty::U8 | Ty::U16 | Ty::U32 => return a,
+            Ty::Bool | Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 | Ty::U8 | Ty::U16 | Ty::U32 | Ty::Text => return a,
         };
         let positive = self.b.ins().fadd(a, zero);
         let is_nan = self.b.ins().fcmp(FloatCC::Unordered, a, a);
@@ -386,7 +407,7 @@ impl Loop<'_, '_> {
                 let flipped = self.b.ins().bxor_imm_s(word, 1i64.wrapping_shl(bits as u32 - 1));
                 if bits == 64 { (flipped, None) } else { (self.b.ins().band_imm_u(flipped, (1i64 << bits) - 1), None) }
             }
-            Ty::I128 => {
+            Ty::I128 | Ty::Text => {
                 let (low, high) = self.b.ins().isplit(a);
                 (self.b.ins().bxor_imm_s(high, i64::MIN), Some(low))
             }
@@ -407,7 +428,9 @@ impl Loop<'_, '_> {
 
     /// The least of two values, or the greatest.
     pub fn extreme(&mut self, ty: Ty, a: Value, b: Value, least: bool) -> Value {
-        let better = if ty.is_float() {
+        let better = if ty == Ty::Text {
+            self.text_is_better(a, b, least)
+        } else if ty.is_float() {
             let op = if least { Comparison::Less } else { Comparison::Greater };
             self.compare(op, ty, a, b)
         } else if ty == Ty::I64 || ty == Ty::I32 || ty == Ty::U32 {

@@ -42,6 +42,8 @@ pub(super) struct Loop<'a, 'f> {
     bases: HashMap<(u32, bool), Value>,
     scalars: HashMap<u32, Value>,
     tables: HashMap<u32, (Value, Value, Value)>,
+    /// What texts of columns, and of tables, lead into.
+    texts: HashMap<(u32, bool), Value>,
     functions: HashMap<Primitive, FuncRef>,
     faults: HashMap<u32, Block>,
     out: Option<StackSlot>,
@@ -71,7 +73,7 @@ pub(super) fn register(ty: Ty) -> Type {
         Ty::I16 | Ty::U16 => types::I16,
         Ty::I32 | Ty::U32 => types::I32,
         Ty::I64 => types::I64,
-        Ty::I128 => types::I128,
+        Ty::I128 | Ty::Text => types::I128,
         Ty::F32 => types::F32,
         Ty::F64 => types::F64,
     }
@@ -81,7 +83,7 @@ pub(super) fn register(ty: Ty) -> Type {
 pub(super) fn is_signed(ty: Ty) -> bool {
     match ty {
         Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 => true,
-        Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 | Ty::F32 | Ty::F64 => false,
+        Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 | Ty::F32 | Ty::F64 | Ty::Text => false,
     }
 }
 
@@ -116,6 +118,7 @@ impl<'a, 'f> Loop<'a, 'f> {
             bases: HashMap::new(),
             scalars: HashMap::new(),
             tables: HashMap::new(),
+            texts: HashMap::new(),
             functions: HashMap::new(),
             faults: HashMap::new(),
             out: None,
@@ -160,6 +163,11 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::Cast { .. }
                 | Expr::DatePart { .. }
                 | Expr::AddMonths { .. }
+                | Expr::TextLength { .. }
+                | Expr::TextMatch { .. }
+                | Expr::TextPosition { .. }
+                | Expr::TextSlice { .. }
+                | Expr::TextTrim { .. }
                 | Expr::Math { .. }
                 | Expr::MathPair { .. }
                 | Expr::Bits { .. } => {}
@@ -172,6 +180,9 @@ impl<'a, 'f> Loop<'a, 'f> {
                 let at = column as usize * size_of::<ColumnView>();
                 let mut load = |offset: usize| self.b.ins().load(types::I64, fixed(), views, (at + offset) as i32);
                 self.bases.insert((column, false), load(offset_of!(ColumnView, values)));
+                if self.pipeline.columns[column as usize].ty == Ty::Text {
+                    self.texts.insert((column, false), load(offset_of!(ColumnView, bytes)));
+                }
                 if self.pipeline.columns[column as usize].nullable {
                     self.bases.insert((column, true), load(offset_of!(ColumnView, validity)));
                 }
@@ -193,7 +204,9 @@ impl<'a, 'f> Loop<'a, 'f> {
                 let values = load(offset_of!(TableView, values));
                 let validity = load(offset_of!(TableView, validity));
                 let length = load(offset_of!(TableView, len));
+                let bytes = load(offset_of!(TableView, bytes));
                 self.tables.insert(table, (values, validity, length));
+                self.texts.insert((table, true), bytes);
             }
         }
     }
@@ -272,6 +285,11 @@ impl<'a, 'f> Loop<'a, 'f> {
     /// A table's values, validity and length.
     pub fn table(&self, table: u32) -> (Value, Value, Value) {
         self.tables[&table]
+    }
+
+    /// What the texts of a column, or of a table, lead into.
+    pub fn text_bytes(&self, id: u32, table: bool) -> Value {
+        self.texts[&(id, table)]
     }
 
     /// What is known of a node here.

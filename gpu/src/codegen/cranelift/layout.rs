@@ -116,6 +116,7 @@ impl SlotOp {
             Type::Bool => vec![1],
             Type::F32 => f32::NAN.to_le_bytes().to_vec(),
             Type::F64 => f64::NAN.to_le_bytes().to_vec(),
+            Type::Text => vec![],
             Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                 ty.range().map_or(vec![], |(_, high)| high.to_le_bytes()[..ty.bytes()].to_vec())
             }
@@ -124,6 +125,7 @@ impl SlotOp {
             Type::Bool => vec![0],
             Type::F32 => f32::NEG_INFINITY.to_le_bytes().to_vec(),
             Type::F64 => f64::NEG_INFINITY.to_le_bytes().to_vec(),
+            Type::Text => vec![],
             Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                 ty.range().map_or(vec![], |(low, _)| low.to_le_bytes()[..ty.bytes()].to_vec())
             }
@@ -230,6 +232,8 @@ pub struct KeyLayout {
     pub words: usize,
     /// Each key.
     pub fields: Vec<KeyField>,
+    /// The words that are addresses of long texts: they are neither hashed nor compared, the texts are.
+    pub addresses: Vec<usize>,
 }
 
 /// Where a key lies.
@@ -239,7 +243,7 @@ pub struct KeyField {
     pub expr: ExprId,
     /// Its type.
     pub ty: ValueType,
-    /// The word; 128 bits go on in the next one.
+    /// The word; 128 bits go on in the next one, a text in the next two.
     pub word: usize,
     /// The lowest bit.
     pub shift: u32,
@@ -269,7 +273,7 @@ impl KeyLayout {
             used[at] += bits.min(64);
             (at, used[at] - bits.min(64))
         };
-        let mut fields = vec![];
+        let (mut fields, mut addresses) = (vec![], vec![]);
         for expr in keys {
             let ty = facts.ty(*expr);
             let (bits, signed) = key_bits(ty.ty, facts.interval(*expr));
@@ -278,6 +282,9 @@ impl KeyLayout {
                 let (word, _) = place(64);
                 let (next, _) = place(64);
                 debug_assert_eq!(next, word + 1);
+                if ty.ty == Type::Text {
+                    addresses.push(place(64).0);
+                }
                 (word, 0)
             } else {
                 place(bits)
@@ -285,7 +292,7 @@ impl KeyLayout {
             let null = ty.nullable.then(|| place(1));
             fields.push(KeyField { expr: *expr, ty, word, shift, bits, signed, null });
         }
-        Self { words: used.len(), fields }
+        Self { words: used.len(), fields, addresses }
     }
 }
 
@@ -310,6 +317,9 @@ pub struct RowLayout {
     pub words: usize,
     /// Each key of the order.
     pub order: Vec<OrderField>,
+    /// Of each key that is a text the word with its address, behind that of its begin and in front of that of its length; and
+    /// whether the greatest comes first.
+    pub texts: Vec<(usize, bool)>,
     /// The columns.
     pub columns: Vec<RowColumn>,
 }
@@ -323,10 +333,12 @@ pub struct OrderField {
     pub ty: ValueType,
     /// Word and bit of the NULL.
     pub null: Option<(usize, u32)>,
-    /// The word; 128 bits go on in the next one, the higher half first.
+    /// The word; 128 bits go on in the next one, the higher half first. Of a text, its begin.
     pub word: usize,
     /// The lowest bit.
     pub shift: u32,
+    /// How many bits: of a text 63 beside a bit of NULL.
+    pub bits: u32,
 }
 
 /// A column of a row.
@@ -354,11 +366,15 @@ impl RowLayout {
             left -= bits;
             (words - 1, left)
         };
-        let mut fields = vec![];
+        let (mut fields, mut texts) = (vec![], vec![]);
         for key in order {
             let ty = facts.ty(key.expr);
             let null = ty.nullable.then(|| place(1));
-            let (word, shift) = match ty.ty.bits() {
+            let bits = match ty.ty {
+                Type::Text => 64 - u32::from(ty.nullable),
+                other => other.bits(),
+            };
+            let (word, shift) = match bits {
                 128 => {
                     let (word, _) = place(64);
                     place(64);
@@ -366,7 +382,11 @@ impl RowLayout {
                 }
                 bits => place(bits),
             };
-            fields.push(OrderField { order: key.clone(), ty, null, word, shift });
+            if ty.ty == Type::Text {
+                texts.push((place(64).0, key.descending));
+                place(64);
+            }
+            fields.push(OrderField { order: key.clone(), ty, null, word, shift, bits });
         }
         let words = words.max(1);
         let mut offset = words * 8;
@@ -384,7 +404,7 @@ impl RowLayout {
                 offset += 1;
             }
         }
-        Self { stride: offset.next_multiple_of(8), words, order: fields, columns: places }
+        Self { stride: offset.next_multiple_of(8), words, order: fields, texts, columns: places }
     }
 }
 

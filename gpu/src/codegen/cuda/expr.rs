@@ -42,7 +42,7 @@ impl<'a> Nodes<'a> {
     /// The node's value.
     pub fn value(&self, id: ExprId) -> String {
         match *self.pipeline.expr(id) {
-            Expr::Constant { ty, value } => literal(ty, value),
+            Expr::Constant { ty, ref value } => literal(ty, value.clone()),
             Expr::Parameter(parameter) => format!("p{}", parameter.0),
             Expr::Column(_)
             | Expr::Arithmetic { .. }
@@ -62,6 +62,11 @@ impl<'a> Nodes<'a> {
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
             | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. }
             | Expr::Math { .. }
             | Expr::MathPair { .. }
             | Expr::Bits { .. }
@@ -173,6 +178,11 @@ impl<'a> Nodes<'a> {
             Expr::Lookup { .. } => 6,
             Expr::DatePart { .. } => 45,
             Expr::AddMonths { .. } => 20,
+            Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => 60,
             Expr::Math { op, .. } => {
                 if op.is_exact() {
                     4
@@ -331,6 +341,11 @@ impl<'a> Nodes<'a> {
                 let (x, y) = (v(a), v(months));
                 self.checked(w, id, &[a, months], |out| format!("add_months({x}, {y}, {out})"));
             }
+            Expr::TextLength { a, .. }
+            | Expr::TextMatch { a, .. }
+            | Expr::TextPosition { a, .. }
+            | Expr::TextSlice { a, .. }
+            | Expr::TextTrim { a, .. } => self.strict(w, id, &[a], v(a)),
             Expr::Math { op, a } => {
                 w.need(Header::Math);
                 let (name, x) = (op.name(), v(a));
@@ -523,6 +538,11 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
         | Expr::NullIf(..)
         | Expr::DatePart { .. }
         | Expr::AddMonths { .. }
+        | Expr::TextLength { .. }
+        | Expr::TextMatch { .. }
+        | Expr::TextPosition { .. }
+        | Expr::TextSlice { .. }
+        | Expr::TextTrim { .. }
         | Expr::Math { .. }
         | Expr::MathPair { .. }
         | Expr::Bits { .. }

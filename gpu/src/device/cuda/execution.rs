@@ -31,6 +31,9 @@ pub const LAUNCH_ROWS: u64 = 1 << 28;
 /// Compiles a pipeline for a driver; columns are looked for, and kept, in `columns`.
 pub fn compile(driver: &Arc<dyn Driver>, columns: &Arc<Columns>, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
     let types = verify(pipeline)?;
+    if pipeline.has_texts() {
+        return Err(Error::Unsupported("texts on this device".to_owned()));
+    }
     let source = generate(pipeline).map_err(Error::Invalid)?;
     let module = driver.compile(&source.text)?;
     Ok(Arc::new(CudaKernel {
@@ -74,7 +77,7 @@ impl Kernel for CudaKernel {
         let words = queue.zeros(256)?;
         let mut arguments = Vec::new();
         for (scalar, ty) in run.values.scalars.iter().zip(&self.pipeline.parameters) {
-            arguments.extend(to_words(*ty, *scalar));
+            arguments.extend(to_words(*ty, scalar));
         }
         let mut tables = Vec::new();
         for table in &run.values.tables {

@@ -54,7 +54,7 @@ fn from_order_code(ty: Type, code: u64) -> u128 {
         Type::I8 | Type::I16 | Type::I32 | Type::I64 => u128::from(code ^ 1 << 63),
         Type::Bool | Type::U8 | Type::U16 | Type::U32 => code.into(),
         // Wide values have a cell of their own.
-        Type::I128 => code.into(),
+        Type::I128 | Type::Text => code.into(),
         Type::F32 => match code as u32 {
             u32::MAX => f32::NAN.to_bits().into(),
             code if code >> 31 == 1 => u128::from(code & !(1 << 31)),

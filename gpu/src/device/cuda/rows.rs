@@ -231,6 +231,7 @@ fn ordered(ty: Type, bits: u128) -> u128 {
         Type::I32 => (bits as u32 as i32 as i128 as u128) ^ 1 << 127,
         Type::I64 => (bits as u64 as i64 as i128 as u128) ^ 1 << 127,
         Type::I128 => bits ^ 1 << 127,
+        Type::Text => bits,
         Type::F32 => {
             let value = f32::from_bits(bits as u32);
             let bits = if value == 0.0 { 0 } else { value.to_bits() };
@@ -287,7 +288,7 @@ fn code((ty, bits): (Type, Option<u128>), order: &Order, nullable: bool) -> u64 
     let Some(bits) = bits else { return if order.nulls_first { 0 } else { u64::MAX } };
     let full = ordered(ty, bits);
     let code = match ty {
-        Type::Bool | Type::U8 | Type::U16 | Type::U32 | Type::F32 | Type::F64 => full as u64,
+        Type::Bool | Type::U8 | Type::U16 | Type::U32 | Type::F32 | Type::F64 | Type::Text => full as u64,
         Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 => {
             let value = (full ^ 1 << 127) as i128;
             value.clamp(i64::MIN.into(), i64::MAX.into()) as u64 ^ 1 << 63
