@@ -260,7 +260,7 @@ impl CudaExecution {
             return Ok(chunks.len());
         }
         let width = self.kernel.source.chunk_words;
-        let (mut table, mut count) = (Vec::with_capacity(chunks.len() * width), 0);
+        let (mut table, mut count, mut unpinned) = (Vec::with_capacity(chunks.len() * width), 0, false);
         if self.queue.is_crowded() {
             self.unpin()?;
             self.queue.pass()?;
@@ -269,10 +269,11 @@ impl CudaExecution {
             match self.queue.resident(&chunks[count], &self.columns, &mut table) {
                 Ok(()) => count += 1,
                 Err(Error::OutOfMemory(_)) if count > 0 => break,
-                Err(Error::OutOfMemory(_)) if self.queue.has_pinned() => {
+                Err(Error::OutOfMemory(_)) if self.queue.has_pinned() && !unpinned => {
                     self.unpin()?;
                     self.queue.pass()?;
                     table.clear();
+                    unpinned = true;
                 }
                 Err(error) => return Err(error),
             }
