@@ -9,7 +9,7 @@
 //! | `Timestamp`, any unit and zone | integers | Arrow's unit, thousand by thousand, second, minute, hour, day |
 //! | `Time32`, `Time64`, `Duration` | integers | 1 |
 //! | `Decimal32`, `Decimal64`, `Decimal128` | integers | a power of ten up to 10^scale |
-//! | `Utf8`, `LargeUtf8`, `Utf8View`, a dictionary of one of them | strings | |
+//! | `Utf8`, `LargeUtf8`, `Utf8View`, a dictionary of one of them | strings: codes or texts | |
 //!
 //! All else is refused with a sentence: `UInt64`, `Date64` and `Decimal256` too, since nothing that PostgreSQL has needs
 //! them and each would cost a case everywhere.
@@ -28,7 +28,7 @@ pub enum Form {
     Floats(Type),
     /// Integers, in Arrow at this type.
     Integers(Type),
-    /// Codes of a dictionary.
+    /// Codes of a dictionary, or texts.
     Strings,
 }
 

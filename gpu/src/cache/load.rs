@@ -14,8 +14,9 @@ use parking_lot::MutexGuard;
 use super::columns::{ColumnCache, ColumnRequest, Loader, ResidentColumn};
 use super::parallel::parallel;
 use super::state::{Entry, Key, SegmentState, State};
-use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode};
+use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode, spell};
 use crate::error::{Error, Result};
+use crate::program::Type;
 
 /// A request on its way.
 pub(super) struct Attempt<'a> {
@@ -79,23 +80,13 @@ impl<'a> Attempt<'a> {
             first = false;
             if !round.load.is_empty() || !round.widen.is_empty() {
                 drop(state);
-                match self.work(round) {
-                    // The dictionary that was full is no longer the column's.
-                    Err(Error::Unsupported(_)) if !self.is_current() => return Ok(None),
-                    result => result?,
-                }
+                self.work(round)?;
             } else if round.wait {
                 self.cache.changed.wait(&mut state);
             } else {
                 return Ok(self.result(state));
             }
         }
-    }
-
-    /// Whether every column is still the one that this request began with.
-    fn is_current(&self) -> bool {
-        let mut state = self.cache.state.lock();
-        self.requests.iter().zip(&self.columns).all(|(request, (id, _))| state.same(key(request), *id).is_some())
     }
 
     /// Takes what is there, and claims what is not. On an error and at a column that is gone, nothing stays claimed.
@@ -203,10 +194,18 @@ impl<'a> Attempt<'a> {
         let guesses: Vec<Option<Encoding>> = columns.iter().map(|column| self.guess(*column)).collect();
         let place = |column: usize| columns.partition_point(|other| *other < column);
         // First what each chunk is: stored at once if the column's encoding holds it, else summed up.
-        let first = parallel(threads, tasks.len(), |at| {
+        let mut first = parallel(threads, tasks.len(), |at| {
             let (column, arrays) = &tasks[at];
             self.first_pass(*column, segment, arrays, guesses[place(*column)])
         })?;
+        // Where strings became texts on the way, the chunks that are codes become texts too while their arrays are there.
+        let text: Vec<bool> = columns.iter().map(|column| self.guess(*column) == Some(Encoding::Text)).collect();
+        let codes: Vec<usize> = (0..first.len()).filter(|at| text[place(first[*at].0)] && !first[*at].1.text).collect();
+        let again = parallel(threads, codes.len(), |at| {
+            let (column, arrays) = &tasks[codes[at]];
+            self.first_pass(*column, segment, arrays, Some(Encoding::Text))
+        })?;
+        codes.into_iter().zip(again).for_each(|(at, chunk)| first[at] = chunk);
         drop(tasks);
         // Then what the segment is, and with it what the column becomes.
         let mut summaries: Vec<Summary> = columns.iter().map(|c| Summary::empty(&self.requests[*c].logical)).collect();
@@ -218,7 +217,7 @@ impl<'a> Attempt<'a> {
         let encodings = encodings.collect::<Result<Vec<_>>>()?;
         let stored = parallel(threads, first.len(), |at| {
             let (column, _, chunk) = &first[at];
-            second_pass(chunk, encodings[place(*column)]).map(|chunk| (*column, chunk))
+            self.second_pass(*column, chunk, encodings[place(*column)]).map(|chunk| (*column, chunk))
         })?;
         drop(first);
         let mut parts: Vec<Vec<Arc<Column>>> = vec![Vec::new(); columns.len()];
@@ -241,8 +240,15 @@ impl<'a> Attempt<'a> {
         guess: Option<Encoding>,
     ) -> Result<(usize, Summary, Chunk)> {
         let request = &self.requests[column];
-        let prepared = Prepared::new(&request.logical, arrays, self.columns[column].1.as_deref());
-        let prepared = prepared.inspect_err(|error| self.refuse(column, segment, error))?;
+        let dictionary = self.columns[column].1.as_deref().filter(|_| guess != Some(Encoding::Text));
+        let prepared = match (Prepared::new(&request.logical, arrays, dictionary), dictionary) {
+            // The dictionary is full: the column's strings are texts from now on.
+            (Err(Error::Unsupported(_)), Some(_)) => {
+                self.outgrow(column);
+                return self.first_pass(column, segment, arrays, Some(Encoding::Text));
+            }
+            (prepared, _) => prepared.inspect_err(|error| self.refuse(column, segment, error))?,
+        };
         if !request.nullable && prepared.nulls() > 0 {
             return Err(Error::Invalid(format!("column {} is declared without NULL and holds some", request.column)));
         }
@@ -251,14 +257,17 @@ impl<'a> Attempt<'a> {
         {
             let unit = guess.unit();
             let range = stored.range.map(|(low, high)| (low * unit, high * unit));
-            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit };
+            let text = guess == Encoding::Text;
+            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit, text };
             return Ok((column, summary, Chunk::Stored(Arc::new(stored), guess)));
         }
         Ok((column, prepared.summary(&request.logical), Chunk::Waiting(prepared)))
     }
 
     fn widen(&self, place: Place, entry: &Entry, encoding: Encoding) -> Result<Done> {
-        let chunks = entry.chunks.iter().map(|chunk| second_pass(&Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
+        let chunks = entry.chunks.iter().map(|chunk| {
+            self.second_pass(place.column, &Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding)
+        });
         let entry = Arc::new(Entry { encoding, summary: entry.summary, chunks: chunks.collect::<Result<_>>()? });
         self.publish(place, &entry);
         Ok(Done { place, entry, loaded: false })
@@ -281,17 +290,40 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Takes note that a column's dictionary does not hold its strings.
+    fn outgrow(&self, column: usize) {
+        let mut state = self.cache.state.lock();
+        if let Some(known) = state.same(key(&self.requests[column]), self.columns[column].0) {
+            known.outgrow();
+        }
+    }
+
     /// Takes note that a segment has no device form. An error of the loader says nothing about the segment.
     fn refuse(&self, column: usize, segment: usize, error: &Error) {
         let Error::Unsupported(_) = error else { return };
         let request = &self.requests[column];
         let mut state = self.cache.state.lock();
-        let id = state.tick();
         if let Some(column) = state.same(key(request), self.columns[column].0) {
-            column.refuse(request.segments[segment].0, error, id);
+            column.refuse(request.segments[segment].0, error);
         }
         drop(state);
         self.cache.changed.notify_all();
+    }
+
+    fn second_pass(&self, column: usize, chunk: &Chunk, encoding: Encoding) -> Result<Arc<Column>> {
+        let words = self.columns[column].1.as_ref().map(Dictionary::words);
+        let stored = match (chunk, &words) {
+            (Chunk::Stored(column, from), _) if *from == encoding => return Ok(Arc::clone(column)),
+            (Chunk::Stored(column, Encoding::Dictionary { .. }), Some(words)) if encoding == Encoding::Text => spell(column, words),
+            (Chunk::Stored(column, from), _) => recode(column, *from, encoding),
+            (Chunk::Waiting(prepared), words) => prepared.encode(encoding).or_else(|broken| match words {
+                Some(words) if encoding == Encoding::Text => {
+                    prepared.encode(Encoding::Dictionary { ty: Type::U32 }).and_then(|codes| spell(&codes, words))
+                }
+                _ => Err(broken),
+            }),
+        };
+        stored.map(Arc::new).map_err(|_| Error::Invalid(format!("{encoding:?} does not hold what a column was seen to hold")))
     }
 
     /// Keeps an entry for others if the budget has room, in place of what was there. Where the segment, or the whole
@@ -364,11 +396,3 @@ fn key(request: &ColumnRequest<'_>) -> Key {
     (request.owner, request.column)
 }
 
-fn second_pass(chunk: &Chunk, encoding: Encoding) -> Result<Arc<Column>> {
-    let stored = match chunk {
-        Chunk::Stored(column, from) if *from == encoding => return Ok(Arc::clone(column)),
-        Chunk::Stored(column, from) => recode(column, *from, encoding),
-        Chunk::Waiting(prepared) => prepared.encode(encoding),
-    };
-    stored.map(Arc::new).map_err(|_| Error::Invalid(format!("{encoding:?} does not hold what a column was seen to hold")))
-}

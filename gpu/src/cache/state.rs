@@ -46,7 +46,7 @@ pub(super) struct SegmentState {
     pub(super) data: Option<(Arc<Entry>, Reservation)>,
     /// Which request loads or widens it. That one alone may change `data` and `summary`.
     pub(super) claimed: Option<u64>,
-    /// Why it has no device form: the column's dictionary could not take its values, and only grows.
+    /// Why it has no device form.
     pub(super) refused: Option<Error>,
     used: u64,
 }
@@ -166,21 +166,19 @@ impl ColumnState {
 
     /// Whether anything but NULL was seen, so that `encoding` is more than a guess.
     pub(super) fn is_known(&self) -> bool {
-        self.known.range.is_some()
+        self.known.range.is_some() || self.known.text
     }
 
-    /// Takes note that a segment has no device form. Where nothing of the column has one, its dictionary is of no use:
-    /// it goes, and whoever works with it begins again, finding `id` instead of the identifier that it knows.
-    ///
-    /// The values of all segments fill a dictionary together, so it need not be the one with the most of them that is
-    /// refused; a snapshot without it is then served all the same, and one with it by other means.
-    pub(super) fn refuse(&mut self, segment: u64, error: &Error, id: u64) {
+    /// Takes note that a segment has no device form. A snapshot without it is served all the same, and one with it by other
+    /// means.
+    pub(super) fn refuse(&mut self, segment: u64, error: &Error) {
         self.segments.entry(segment).or_default().refused = Some(error.clone());
-        if self.segments.values().all(|segment| segment.summary.is_none()) {
-            self.id = id;
-            self.dictionary = self.dictionary.as_ref().map(|_| Arc::default());
-            self.segments.values_mut().for_each(|segment| segment.claimed = None);
-        }
+    }
+
+    /// Takes note that the dictionary is full: all segments become texts. The dictionary stays for those that are codes yet.
+    pub(super) fn outgrow(&mut self) {
+        self.known.text = true;
+        self.encoding = Encoding::Text;
     }
 
     /// Why a request cannot be answered, where that is known.

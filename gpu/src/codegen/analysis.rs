@@ -1,6 +1,6 @@
 //! What is known of a node without any data: the values it can take, whether it can raise a fault, what it costs.
 
-use crate::program::{Arithmetic, DatePart, Expr, ExprId, Pipeline, Scalar, Type, ValueType};
+use crate::program::{Arithmetic, DatePart, Expr, ExprId, Pipeline, Scalar, TextUnit, Type, ValueType};
 
 /// The least and the greatest value of a node, NULLs' garbage included.
 pub type Interval = (i128, i128);
@@ -98,7 +98,12 @@ impl Facts {
             | Expr::Coalesce(..)
             | Expr::NullIf(..)
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => false,
+            | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => false,
         }
     }
 
@@ -106,9 +111,11 @@ impl Facts {
         let of = |id: ExprId| self.interval(id);
         match *expr {
             Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
-            Expr::Constant { value, .. } => match value {
-                Some(Scalar::Int(value)) => Some((value, value)),
-                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_)) => None,
+            // A text has less than 2^31 bytes.
+            Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
+            Expr::Constant { ref value, .. } => match value {
+                Some(Scalar::Int(value)) => Some((*value, *value)),
+                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => None,
                 None => Some((0, 0)),
             },
             Expr::Arithmetic { op, a, b, .. } => {
@@ -148,7 +155,10 @@ impl Facts {
             | Expr::And(..)
             | Expr::Or(..)
             | Expr::IsNull(_)
-            | Expr::IsDistinct(..) => {
+            | Expr::IsDistinct(..)
+            | Expr::TextMatch { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => {
                 let _ = pipeline;
                 None
             }
@@ -211,6 +221,12 @@ fn cost(expr: &Expr, ty: Type) -> u32 {
             }
         },
         Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } => 30,
+        Expr::TextLength { unit: TextUnit::Bytes, .. } => 1,
+        Expr::TextLength { unit: TextUnit::Characters, .. }
+        | Expr::TextMatch { .. }
+        | Expr::TextPosition { .. }
+        | Expr::TextSlice { .. }
+        | Expr::TextTrim { .. } => 30,
         Expr::Lookup { .. } => 6,
         Expr::InRange { .. } | Expr::Compare { .. } | Expr::IsDistinct(..) | Expr::NullIf(..) => 2,
         Expr::Cast { .. }

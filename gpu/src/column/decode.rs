@@ -11,6 +11,7 @@ use super::Column;
 use super::dictionary::Words;
 use super::encoding::Facts;
 use super::integers::{Integers, Misfit, Scale};
+use super::texts;
 use crate::error::{Error, Result};
 use crate::program::Type;
 use crate::types::{Form, form, limits};
@@ -53,6 +54,7 @@ impl Decode {
                 self.fixed(values, column.rows, nulls)
             }
             Form::Strings if stored.is_integer() => self.strings(column, nulls),
+            Form::Strings if stored == Type::Text => self.texts(column, nulls),
             Form::Bits | Form::Floats(_) | Form::Integers(_) | Form::Strings => {
                 Err(Error::Invalid(format!("a column of {} is no {}", stored.name(), self.logical)))
             }
@@ -104,6 +106,16 @@ impl Decode {
         match &self.logical {
             DataType::Utf8 => Ok(strings),
             other => cast(&strings, other).map_err(failed),
+        }
+    }
+
+    fn texts(&self, column: &Column, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+        let bytes = column.bytes.as_ref().ok_or_else(|| Error::Invalid("offsets without their bytes".to_owned()))?;
+        let found = texts::array(&column.values, bytes, column.rows, nulls)?;
+        match &self.logical {
+            DataType::Utf8 => Ok(Arc::new(found)),
+            DataType::Utf8View => Ok(Arc::new(StringViewArray::from(&found))),
+            other => cast(&found, other).map_err(|error| Error::Invalid(error.to_string())),
         }
     }
 

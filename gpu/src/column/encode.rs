@@ -9,11 +9,12 @@ use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use arrow::datatypes::DataType;
 
 use super::Column;
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Words};
 use super::encoding::{Encoding, Summary};
 use super::integers::{Integers, Misfit, Scale, hull};
 use super::raw::Raw;
 use super::strings::Encoder;
+use super::texts;
 use crate::error::Result;
 use crate::program::{Type, ValueType};
 use crate::types::units;
@@ -28,7 +29,7 @@ impl From<Misfit> for Broken {
     }
 }
 
-/// A chunk of a column on its way, still in Arrow's buffers; strings are codes already.
+/// A chunk of a column on its way, still in Arrow's buffers; strings may be codes already.
 #[derive(Debug)]
 pub struct Prepared {
     rows: usize,
@@ -38,10 +39,11 @@ pub struct Prepared {
 
 impl Prepared {
     /// The rows of some arrays in order, at most a chunk's. Strings that the dictionary lacks become entries; one that
-    /// would pass its limit is refused (`Unsupported`).
+    /// would pass its limit is refused (`Unsupported`). Without a dictionary strings become texts.
     pub fn new(logical: &DataType, arrays: &[ArrayRef], dictionary: Option<&Dictionary>) -> Result<Self> {
         let mut strings = dictionary.map(Encoder::new);
         let pieces = arrays.iter().map(|array| Raw::new(logical, array, strings.as_mut())).collect::<Result<Vec<_>>>()?;
+        texts::check(&pieces)?;
         let rows = pieces.iter().map(|piece| piece.rows).sum();
         Ok(Self { rows, nulls: pieces.iter().map(Raw::null_count).sum(), pieces })
     }
@@ -58,12 +60,12 @@ impl Prepared {
         self.pieces.iter().fold(empty, |sum, piece| {
             let (range, unit) = match piece.ty {
                 Type::Bool => (bits_range(piece), 1),
-                Type::F32 | Type::F64 => (None, 1),
+                Type::F32 | Type::F64 | Type::Text => (None, 1),
                 Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                     piece.integers().summary(&units)
                 }
             };
-            Summary { range: hull(sum.range, range), unit: sum.unit.min(unit), ..sum }
+            Summary { range: hull(sum.range, range), unit: sum.unit.min(unit), text: sum.text || piece.ty == Type::Text, ..sum }
         })
     }
 
@@ -75,6 +77,10 @@ impl Prepared {
             Encoding::Plain(ty) => (self.plain(ty)?, None),
             Encoding::Narrow { ty, unit } => self.narrow(ty, unit)?,
             Encoding::Dictionary { ty } => self.narrow(ty, 1)?,
+            Encoding::Text => {
+                let (offsets, bytes) = texts::joined(&self.pieces).ok_or(Broken)?;
+                return Ok(Column::texts(self.rows, offsets, bytes, self.validity()));
+            }
         };
         let validity = self.validity();
         let ty = ValueType { ty: encoding.ty(), nullable: validity.is_some() };
@@ -168,7 +174,9 @@ pub fn recode(column: &Column, from: Encoding, to: Encoding) -> Result<Column, B
             (ty, Scale::Divide(to / from))
         }
         (Encoding::Dictionary { .. }, Encoding::Dictionary { ty }) => (ty, Scale::Multiply(1)),
-        (Encoding::Bits | Encoding::Plain(_) | Encoding::Narrow { .. } | Encoding::Dictionary { .. }, _) => return Err(Broken),
+        (Encoding::Bits | Encoding::Plain(_) | Encoding::Narrow { .. } | Encoding::Dictionary { .. } | Encoding::Text, _) => {
+            return Err(Broken);
+        }
     };
     let nulls = column.validity.as_ref().map(|bits| NullBuffer::new(BooleanBuffer::new(bits.clone(), 0, column.rows)));
     let integers = Integers { ty: column.ty.ty, values: &column.values, nulls: nulls.as_ref(), rows: column.rows };
@@ -178,6 +186,16 @@ pub fn recode(column: &Column, from: Encoding, to: Encoding) -> Result<Column, B
     let mut found = Column::new(ty, column.rows, out.into(), column.validity.clone());
     found.range = range;
     Ok(found)
+}
+
+/// A column of codes as texts.
+pub fn spell(column: &Column, words: &Words) -> Result<Column, Broken> {
+    let nulls = column.validity.as_ref().map(|bits| NullBuffer::new(BooleanBuffer::new(bits.clone(), 0, column.rows)));
+    let integers = Integers { ty: column.ty.ty, values: &column.values, nulls: nulls.as_ref(), rows: column.rows };
+    let mut codes = MutableBuffer::from_len_zeroed(column.rows * 4);
+    integers.convert(Scale::Multiply(1), Type::U32, (0, u32::MAX.into()), &mut codes, 0)?;
+    let (offsets, bytes) = texts::spelled(codes.typed_data::<u32>(), nulls.as_ref(), words).ok_or(Broken)?;
+    Ok(Column::texts(column.rows, offsets, bytes, column.validity.clone()))
 }
 
 /// The least and the greatest bit of a row that is not NULL.

@@ -27,6 +27,8 @@ pub enum Encoding {
         /// The narrowest type that all codes in use fit.
         ty: Type,
     },
+    /// Strings with too many distinct values for a dictionary: offsets and bytes, as Arrow's `Utf8` has them.
+    Text,
 }
 
 impl Encoding {
@@ -34,6 +36,7 @@ impl Encoding {
     pub fn ty(self) -> Type {
         match self {
             Self::Bits => Type::Bool,
+            Self::Text => Type::Text,
             Self::Plain(ty) | Self::Narrow { ty, .. } | Self::Dictionary { ty } => ty,
         }
     }
@@ -42,7 +45,7 @@ impl Encoding {
     pub fn unit(self) -> i128 {
         match self {
             Self::Narrow { unit, .. } => unit,
-            Self::Bits | Self::Plain(_) | Self::Dictionary { .. } => 1,
+            Self::Bits | Self::Plain(_) | Self::Dictionary { .. } | Self::Text => 1,
         }
     }
 }
@@ -58,12 +61,14 @@ pub struct Summary {
     pub range: Option<(i128, i128)>,
     /// The greatest unit of the type that divides every value.
     pub unit: i128,
+    /// Of strings: whether some were texts, and not codes. Then the others must become texts too.
+    pub text: bool,
 }
 
 impl Summary {
     /// That of no rows of a column of this type.
     pub fn empty(logical: &DataType) -> Self {
-        Self { rows: 0, nulls: 0, range: None, unit: units(logical).first().copied().unwrap_or(1) }
+        Self { rows: 0, nulls: 0, range: None, unit: units(logical).first().copied().unwrap_or(1), text: false }
     }
 
     /// That of both.
@@ -74,6 +79,7 @@ impl Summary {
             range: hull(self.range, other.range),
             // Each unit of a type divides the next greater.
             unit: self.unit.min(other.unit),
+            text: self.text || other.text,
         }
     }
 
@@ -84,6 +90,7 @@ impl Summary {
             Form::Bits => Encoding::Bits,
             Form::Floats(ty) => Encoding::Plain(ty),
             Form::Integers(_) => Encoding::Narrow { ty: Type::narrowest(low / self.unit, high / self.unit), unit: self.unit },
+            Form::Strings if self.text => Encoding::Text,
             Form::Strings => Encoding::Dictionary { ty: Type::narrowest(low, high) },
         })
     }
@@ -104,7 +111,7 @@ pub struct Facts {
     pub rows: usize,
     /// How many of them are NULL.
     pub nulls: usize,
-    /// The dictionary of a column of strings, with at least every code that its chunks hold.
+    /// The dictionary of a column of strings, with at least every code that its chunks hold; none where they are texts.
     pub words: Option<Words>,
 }
 
@@ -116,10 +123,10 @@ impl Facts {
             logical,
             encoding,
             ty: ValueType { ty: encoding.ty(), nullable: summary.nulls > 0 },
-            range: summary.range.map(|(low, high)| (low / unit, high / unit)),
+            range: summary.range.filter(|_| encoding != Encoding::Text).map(|(low, high)| (low / unit, high / unit)),
             rows: summary.rows,
             nulls: summary.nulls,
-            words,
+            words: words.filter(|_| encoding != Encoding::Text),
         }
     }
 

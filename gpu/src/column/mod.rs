@@ -11,17 +11,18 @@ mod hash;
 mod integers;
 mod raw;
 mod strings;
+mod texts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::buffer::Buffer;
 
-use crate::program::ValueType;
+use crate::program::{Type, ValueType};
 
 pub use decode::Decode;
 pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Words};
-pub use encode::{Broken, Prepared, recode};
+pub use encode::{Broken, Prepared, recode, spell};
 pub use encoding::{Encoding, Facts, Summary};
 pub use raw::chunks;
 
@@ -38,8 +39,12 @@ pub struct Column {
     /// How many rows.
     pub rows: usize,
     /// The values, little endian, `Bool` packed a bit each, lowest first, from bit 0. Exactly `rows` of them may be read;
-    /// aligned to the type's size. What stands at a row that is NULL is any value of the type.
+    /// aligned to the type's size. What stands at a row that is NULL is any value of the type. Of texts: `rows + 1` offsets
+    /// of 32 bits into `bytes`, ascending; the first need not be 0.
     pub values: Buffer,
+    /// The bytes of texts; there exactly where they are texts. What lies in front of the first offset and behind the last is
+    /// not the column's.
+    pub bytes: Option<Buffer>,
     /// A bit for each row, set where it is not NULL, from bit 0.
     pub validity: Option<Buffer>,
     /// The least and the greatest stored value, of integer and `bool` columns with a value that is not NULL.
@@ -51,12 +56,30 @@ impl Column {
     pub fn new(ty: ValueType, rows: usize, values: Buffer, validity: Option<Buffer>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, ty, rows, values, validity, range: None }
+        Self { key, ty, rows, values, bytes: None, validity, range: None }
+    }
+
+    /// A column of texts: offsets, and the bytes that they lead into.
+    pub fn texts(rows: usize, offsets: Buffer, bytes: Buffer, validity: Option<Buffer>) -> Self {
+        let ty = ValueType { ty: Type::Text, nullable: validity.is_some() };
+        Self { bytes: Some(bytes), ..Self::new(ty, rows, offsets, validity) }
+    }
+
+    /// Where the bytes of a column of texts begin and end; nothing of another column.
+    pub fn text_span(&self) -> (usize, usize) {
+        match self.bytes {
+            Some(_) if self.values.len() >= (self.rows + 1) * 4 => {
+                let offset = |at: usize| self.values[at * 4..].first_chunk().map_or(0, |word| i32::from_le_bytes(*word) as usize);
+                (offset(0), offset(self.rows))
+            }
+            _ => (0, 0),
+        }
     }
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
-        self.values.len() + self.validity.as_ref().map_or(0, Buffer::len)
+        let (begin, end) = self.text_span();
+        self.values.len() + (end - begin) + self.validity.as_ref().map_or(0, Buffer::len)
     }
 }
 

@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use super::CHUNK_ROWS;
 use super::integers::Integers;
 use super::strings::Encoder;
+use super::texts;
 use crate::error::{Error, Result};
 use crate::program::Type;
 use crate::types::{Form, accepts, form};
@@ -18,6 +19,8 @@ pub(super) struct Raw {
     pub(super) ty: Type,
     /// The values, from the first row on; bits from bit 0.
     pub(super) values: Buffer,
+    /// The bytes of texts, into which the values lead then.
+    pub(super) bytes: Option<Buffer>,
     /// Which are NULL; none where no row is.
     pub(super) nulls: Option<NullBuffer>,
     /// How many.
@@ -25,7 +28,7 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// An array of a column declared as `logical`; strings become codes, by the encoder.
+    /// An array of a column declared as `logical`; strings become codes, by the encoder, or without it texts.
     pub(super) fn new(logical: &DataType, array: &ArrayRef, strings: Option<&mut Encoder<'_>>) -> Result<Self> {
         if !accepts(logical, array.data_type()) {
             return Err(Error::Invalid(format!("an array of {} for a column of {logical}", array.data_type())));
@@ -35,16 +38,21 @@ impl Raw {
         let fixed = |ty: Type| {
             let data = array.to_data();
             let values = data.buffers()[0].slice_with_length(data.offset() * ty.bytes(), rows * ty.bytes());
-            Self { ty, values, nulls: nulls.clone(), rows }
+            Self { ty, values, bytes: None, nulls: nulls.clone(), rows }
         };
         Ok(match form(array.data_type())? {
-            Form::Bits => Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), nulls, rows },
+            Form::Bits => Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), bytes: None, nulls, rows },
             Form::Floats(ty) | Form::Integers(ty) => fixed(ty),
-            Form::Strings => {
-                let encoder = strings.ok_or_else(|| Error::Invalid("a column of strings without a dictionary".to_owned()))?;
-                let (codes, nulls) = encoder.encode(array)?;
-                Self { ty: Type::U32, values: Buffer::from_vec(codes), nulls, rows }
-            }
+            Form::Strings => match strings {
+                Some(encoder) => {
+                    let (codes, nulls) = encoder.encode(array)?;
+                    Self { ty: Type::U32, values: Buffer::from_vec(codes), bytes: None, nulls, rows }
+                }
+                None => {
+                    let ((offsets, bytes), nulls) = texts::of_array(array)?;
+                    Self { ty: Type::Text, values: offsets, bytes: Some(bytes), nulls, rows }
+                }
+            },
         })
     }
 

@@ -1,7 +1,10 @@
 //! Evaluating nodes for one row: lazily, each at most once.
 
+use std::sync::Arc;
+
 use super::arithmetic;
 use super::date;
+use super::string;
 use super::value::{Value, compare};
 use crate::program::{Comparison, Expr, ExprId, Fault, Pipeline, Scalar, ValueType};
 
@@ -43,8 +46,8 @@ impl Row<'_> {
     /// The value of a node.
     pub(super) fn value(&mut self, id: ExprId) -> Result<Value, Stop> {
         let at = id.0 as usize;
-        if let Some(known) = self.memo[at] {
-            return known;
+        if let Some(known) = &self.memo[at] {
+            return known.clone();
         }
         let found = self.evaluate(id);
         if let Err(Stop::Fault(fault)) = found
@@ -52,7 +55,7 @@ impl Row<'_> {
         {
             self.raised.push(fault);
         }
-        self.memo[at] = Some(found);
+        self.memo[at] = Some(found.clone());
         found
     }
 
@@ -63,16 +66,20 @@ impl Row<'_> {
     }
 
     fn parameter(&self, id: crate::program::ParameterId) -> Scalar {
-        self.scalars[id.0 as usize]
+        self.scalars[id.0 as usize].clone()
+    }
+
+    fn text_parameter(&self, id: crate::program::ParameterId) -> Result<Arc<str>, Stop> {
+        text_of(self.parameter(id))
     }
 
     fn evaluate(&mut self, id: ExprId) -> Result<Value, Stop> {
         let ty = self.types[id.0 as usize].ty;
         let boolean = |value: bool| Ok(Some(Scalar::Bool(value)));
         match *self.pipeline.expr(id) {
-            Expr::Column(column) => Ok(self.columns[column.0 as usize][self.at]),
+            Expr::Column(column) => Ok(self.columns[column.0 as usize][self.at].clone()),
             Expr::Parameter(id) => Ok(Some(self.parameter(id))),
-            Expr::Constant { ty: _, value } => Ok(value),
+            Expr::Constant { ty: _, ref value } => Ok(value.clone()),
             Expr::Arithmetic { op, a, b, fault } => match self.both(a, b)? {
                 Some((a, b)) => arithmetic::arithmetic(op, a, b, ty, fault).map(Some),
                 None => Ok(None),
@@ -82,7 +89,7 @@ impl Row<'_> {
                 None => Ok(None),
             },
             Expr::Compare { op, a, b } => Ok(self.both(a, b)?.map(|(a, b)| {
-                let order = compare(a, b);
+                let order = compare(&a, &b);
                 Scalar::Bool(match op {
                     Comparison::Equal => order.is_eq(),
                     Comparison::NotEqual => order.is_ne(),
@@ -94,7 +101,7 @@ impl Row<'_> {
             })),
             Expr::InRange { a, low, high } => {
                 let (low, high) = (self.parameter(low), self.parameter(high));
-                Ok(self.value(a)?.map(|a| Scalar::Bool(compare(low, a).is_le() && compare(a, high).is_le())))
+                Ok(self.value(a)?.map(|a| Scalar::Bool(compare(&low, &a).is_le() && compare(&a, &high).is_le())))
             }
             Expr::Member { a, table } => {
                 let found = self.value(a)?;
@@ -105,9 +112,9 @@ impl Row<'_> {
                     let index = usize::try_from(index).map_err(|_| Stop::Promise("a lookup at a negative index"))?;
                     let table_type = self.pipeline.tables[table.0 as usize];
                     let past_the_end = (!table_type.nullable).then(|| super::value::zero(ty));
-                    Ok(self.tables[table.0 as usize].get(index).copied().unwrap_or(past_the_end))
+                    Ok(self.tables[table.0 as usize].get(index).cloned().unwrap_or(past_the_end))
                 }
-                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_)) => Err(Stop::Promise("a lookup by no integer")),
+                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => Err(Stop::Promise("a lookup by no integer")),
                 None => Ok(None),
             },
             Expr::Not(a) => Ok(truth(self.value(a)?).map(|a| Scalar::Bool(!a))),
@@ -131,7 +138,7 @@ impl Row<'_> {
             Expr::IsDistinct(a, b) => {
                 let (a, b) = (self.value(a), self.value(b));
                 boolean(match (a?, b?) {
-                    (Some(a), Some(b)) => compare(a, b).is_ne(),
+                    (Some(a), Some(b)) => compare(&a, &b).is_ne(),
                     (a, b) => a.is_some() != b.is_some(),
                 })
             }
@@ -146,7 +153,7 @@ impl Row<'_> {
             Expr::NullIf(a, b) => {
                 let (a, b) = (self.value(a), self.value(b));
                 let (a, b) = (a?, b?);
-                Ok(a.filter(|a| !b.is_some_and(|b| compare(*a, b).is_eq())))
+                Ok(a.filter(|a| !b.is_some_and(|b| compare(a, &b).is_eq())))
             }
             Expr::Cast { to, a, fault } => {
                 let from = self.types[a.0 as usize].ty;
@@ -163,13 +170,58 @@ impl Row<'_> {
                 Some((a, months)) => date::add_months(days_of(a)?, days_of(months)?).map(|value| Some(Scalar::Int(value))),
                 None => Ok(None),
             },
+            Expr::TextLength { a, unit } => match self.value(a)? {
+                Some(a) => Ok(Some(Scalar::Int(string::length(&text_of(a)?, unit)))),
+                None => Ok(None),
+            },
+            Expr::TextMatch { a, op, pattern, ignore_case } => match self.value(a)? {
+                Some(a) => boolean(string::matches(op, &text_of(a)?, &self.text_parameter(pattern)?, ignore_case)),
+                None => Ok(None),
+            },
+            Expr::TextPosition { a, pattern } => match self.value(a)? {
+                Some(a) => Ok(Some(Scalar::Int(string::position(&text_of(a)?, &self.text_parameter(pattern)?)))),
+                None => Ok(None),
+            },
+            Expr::TextSlice { a, start, length } => {
+                let (a, start) = (self.value(a), self.value(start));
+                let length = length.map(|length| self.value(length));
+                match (a?, start?, length.transpose()?) {
+                    (None, _, _) | (_, None, _) | (_, _, Some(None)) => Ok(None),
+                    (Some(a), Some(start), length) => {
+                        let length = length.flatten().map(number_of).transpose()?;
+                        let found = string::slice(&text_of(a)?, number_of(start)?, length)?;
+                        Ok(Some(Scalar::Text(found.into())))
+                    }
+                }
+            }
+            Expr::TextTrim { a, side, characters } => match self.value(a)? {
+                Some(a) => {
+                    let characters = self.text_parameter(characters)?;
+                    Ok(Some(Scalar::Text(string::trim(&text_of(a)?, side, &characters).into())))
+                }
+                None => Ok(None),
+            },
         }
+    }
+}
+
+fn text_of(value: Scalar) -> Result<Arc<str>, Stop> {
+    match value {
+        Scalar::Text(text) => Ok(text),
+        Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) => Err(Stop::Promise("a text that is none")),
+    }
+}
+
+fn number_of(value: Scalar) -> Result<i128, Stop> {
+    match value {
+        Scalar::Int(value) => Ok(value),
+        Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_) => Err(Stop::Promise("a number that is none")),
     }
 }
 
 fn days_of(value: Scalar) -> Result<i64, Stop> {
     match value {
         Scalar::Int(value) => i64::try_from(value).map_err(|_| Stop::Promise("a date of more than 32 bits")),
-        Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) => Err(Stop::Promise("a date that is no integer")),
+        Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_) => Err(Stop::Promise("a date that is no integer")),
     }
 }

@@ -19,6 +19,7 @@ mod date;
 mod device;
 mod expr;
 mod sink;
+mod string;
 mod value;
 
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl Outcome {
         }
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let rows = &self.rows[..self.rows.len().min(limit)];
-        let column = |(at, ty): (usize, &ValueType)| write_column(*ty, &rows.iter().map(|row| row[at]).collect::<Vec<_>>());
+        let column = |(at, ty): (usize, &ValueType)| write_column(*ty, &rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>());
         Ok(Output { rows: rows.len(), columns: self.types.iter().enumerate().map(column).collect() })
     }
 }
@@ -103,6 +104,7 @@ impl Machine {
                     && column.ty.ty == wanted.ty
                     && (wanted.nullable || !column.ty.nullable)
                     && column.ty.nullable == column.validity.is_some()
+                    && column.bytes.is_some() == (column.ty.ty == crate::program::Type::Text)
             });
         if !fits {
             return Err(Error::Invalid("the chunk's columns are not those that the pipeline declares".to_owned()));

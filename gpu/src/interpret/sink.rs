@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::expr::{Row, Stop};
 use super::value::{Value, compare};
@@ -18,7 +19,7 @@ pub(super) enum State {
     },
     Group {
         /// The place of each group, by its keys made comparable.
-        places: HashMap<Vec<Option<u128>>, usize>,
+        places: HashMap<Vec<Option<Comparable>>, usize>,
         groups: Vec<Group>,
     },
     /// The values of the order, and those of the columns.
@@ -88,7 +89,7 @@ impl State {
                 let key_values = all(keys.iter().map(|key| key_value(key, row)));
                 let inputs = all(aggregates.iter().map(|aggregate| input(aggregate, row)));
                 let (key_values, inputs) = (key_values?, inputs?);
-                let comparable = key_values.iter().map(|value| value.map(comparable)).collect();
+                let comparable = key_values.iter().map(|value| value.as_ref().map(comparable)).collect();
                 let place = *places.entry(comparable).or_insert(groups.len());
                 if place == groups.len() {
                     groups.push(Group::new(key_values, aggregates));
@@ -148,22 +149,29 @@ fn all<T>(values: impl Iterator<Item = Result<T, Stop>>) -> Result<Vec<T>, Stop>
     values.collect::<Vec<_>>().into_iter().collect()
 }
 
-/// A value as bits that are equal where a group holds the values equal.
-fn comparable(value: Scalar) -> u128 {
-    match value {
-        Scalar::Bool(value) => value.into(),
-        Scalar::Int(value) => value as u128,
+/// What is equal where a group holds values equal.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) enum Comparable {
+    Bits(u128),
+    Text(Arc<str>),
+}
+
+fn comparable(value: &Scalar) -> Comparable {
+    Comparable::Bits(match value {
+        Scalar::Text(text) => return Comparable::Text(Arc::clone(text)),
+        Scalar::Bool(value) => (*value).into(),
+        Scalar::Int(value) => *value as u128,
         // `+ 0.0` makes -0 to 0.
         Scalar::F32(value) => if value.is_nan() { f32::NAN } else { value + 0.0 }.to_bits().into(),
         Scalar::F64(value) => if value.is_nan() { f64::NAN } else { value + 0.0 }.to_bits().into(),
-    }
+    })
 }
 
-fn in_domain(value: Scalar, domain: Domain) -> Result<i128, Stop> {
+fn in_domain(value: &Scalar, domain: Domain) -> Result<i128, Stop> {
     let value = match value {
-        Scalar::Bool(value) => value.into(),
-        Scalar::Int(value) => value,
-        Scalar::F32(_) | Scalar::F64(_) => return Err(Stop::Promise("a domain of floats")),
+        Scalar::Bool(value) => (*value).into(),
+        Scalar::Int(value) => *value,
+        Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_) => return Err(Stop::Promise("a domain of no integers")),
     };
     let low = i128::from(domain.low);
     if low <= value && value < low + i128::from(domain.size) {
@@ -175,7 +183,7 @@ fn in_domain(value: Scalar, domain: Domain) -> Result<i128, Stop> {
 
 fn key_value(key: &Key, row: &mut Row<'_>) -> Result<Value, Stop> {
     let value = row.value(key.expr)?;
-    if let (Some(value), Some(domain)) = (value, key.domain) {
+    if let (Some(value), Some(domain)) = (&value, key.domain) {
         in_domain(value, domain)?;
     }
     Ok(value)
@@ -198,8 +206,8 @@ fn compare_orders(order: &[Order], a: &[Value], b: &[Value]) -> Ordering {
         (None, Some(_)) => Ordering::Greater,
         (Some(_), None) if key.nulls_first => Ordering::Greater,
         (Some(_), None) => Ordering::Less,
-        (Some(a), Some(b)) if key.descending => compare(*b, *a),
-        (Some(a), Some(b)) => compare(*a, *b),
+        (Some(a), Some(b)) if key.descending => compare(b, a),
+        (Some(a), Some(b)) => compare(a, b),
     });
     each.into_iter().find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
 }
@@ -226,14 +234,18 @@ impl Kept {
             }
             (Self::Floats(sum), _, Scalar::F32(value)) => *sum = Some(sum.unwrap_or(0.0) + f64::from(value)),
             (Self::Floats(sum), _, Scalar::F64(value)) => *sum = Some(sum.unwrap_or(0.0) + value),
-            (Self::Extreme(found), AggregateOp::Min, _) => {
-                *found = Some(found.map_or(value, |found| if compare(value, found).is_lt() { value } else { found }));
+            (Self::Extreme(found), AggregateOp::Min, value) => {
+                if found.as_ref().is_none_or(|found| compare(&value, found).is_lt()) {
+                    *found = Some(value);
+                }
             }
-            (Self::Extreme(found), _, _) => {
-                *found = Some(found.map_or(value, |found| if compare(value, found).is_gt() { value } else { found }));
+            (Self::Extreme(found), _, value) => {
+                if found.as_ref().is_none_or(|found| compare(&value, found).is_gt()) {
+                    *found = Some(value);
+                }
             }
-            (Self::Distinct(found), AggregateOp::CountDistinct(domain) | AggregateOp::SumDistinct(domain), _) => {
-                found.insert(in_domain(value, domain)?);
+            (Self::Distinct(found), AggregateOp::CountDistinct(domain) | AggregateOp::SumDistinct(domain), value) => {
+                found.insert(in_domain(&value, domain)?);
             }
             (Self::Integers(_) | Self::Floats(_) | Self::Distinct(_), _, _) => {
                 return Err(Stop::Promise("an aggregate of another type"));

@@ -54,7 +54,7 @@ pub(super) fn address(ty: Type) -> *const u8 {
         Type::U8 | Type::Bool => of_u8 as *const u8,
         Type::U16 => of_u16 as *const u8,
         // Floats have no members: the verifier has seen to it.
-        Type::U32 | Type::F32 | Type::F64 => of_u32 as *const u8,
+        Type::U32 | Type::F32 | Type::F64 | Type::Text => of_u32 as *const u8,
     }
 }
 
@@ -80,7 +80,7 @@ pub unsafe fn contains(ty: Type, values: *const u8, length: usize, value: i128) 
         // SAFETY: as above.
         Type::U16 => unsafe { search(values.cast::<u16>(), length, value as u16) },
         // SAFETY: as above.
-        Type::U32 | Type::F32 | Type::F64 => unsafe { search(values.cast::<u32>(), length, value as u32) },
+        Type::U32 | Type::F32 | Type::F64 | Type::Text => unsafe { search(values.cast::<u32>(), length, value as u32) },
     };
     found != 0
 }

@@ -200,7 +200,12 @@ impl Builder {
             | Expr::Or(..)
             | Expr::IsNull(_)
             | Expr::IsDistinct(..)
-            | Expr::AddMonths { .. } => None,
+            | Expr::AddMonths { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => None,
+            // The bytes of a column's chunk, or of a parameter, are fewer than 2^31.
+            Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
         };
         Some(match tighter {
             Some((low, high)) => (low.max(all.0), high.min(all.1)),
@@ -270,8 +275,8 @@ impl Builder {
         if self.ty(a).ty == to {
             return a;
         }
-        if let Expr::Constant { value, .. } = self.exprs[a.0 as usize] {
-            match value {
+        if let Expr::Constant { value, .. } = &self.exprs[a.0 as usize] {
+            match *value {
                 None => return self.null(to),
                 Some(Scalar::Int(value)) if Scalar::Int(value).is_of(to) => return self.constant(to, value),
                 Some(_) => {}

@@ -53,6 +53,9 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
                 low.0 = parameters.of(low.0);
                 high.0 = parameters.of(high.0);
             }
+            Expr::TextMatch { pattern: ParameterId(id), .. }
+            | Expr::TextPosition { pattern: ParameterId(id), .. }
+            | Expr::TextTrim { characters: ParameterId(id), .. } => *id = parameters.of(*id),
             Expr::Member { table: TableId(id), .. } | Expr::Lookup { table: TableId(id), .. } => *id = tables.of(*id),
             Expr::Constant { .. }
             | Expr::Arithmetic { .. }
@@ -68,7 +71,9 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
             | Expr::NullIf(..)
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => {}
+            | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextSlice { .. } => {}
         }
         places[at] = ExprId(exprs.len() as u32);
         exprs.push(expr);
@@ -79,7 +84,7 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
         *id = places[id.0 as usize];
     }
     let values = Values {
-        scalars: parameters.1.iter().map(|at| values.scalars[*at as usize]).collect(),
+        scalars: parameters.1.iter().map(|at| values.scalars[*at as usize].clone()).collect(),
         tables: tables.1.iter().map(|at| values.tables[*at as usize].clone()).collect(),
     };
     let pipeline = Pipeline {

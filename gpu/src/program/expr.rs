@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::scalar::{Scalar, Type, ValueType};
+use super::string::{MatchOp, TextUnit, TrimSide};
 use super::{ColumnId, ParameterId, Pipeline, TableId};
 
 /// A node, by its place in [`Pipeline::exprs`].
@@ -15,7 +16,7 @@ pub enum Expr {
     Column(ColumnId),
     /// A scalar of this run.
     Parameter(ParameterId),
-    /// A literal that is structure; `None` is NULL.
+    /// A literal that is structure; `None` is NULL. A text is none: it comes as a parameter.
     Constant {
         /// Its type.
         ty: Type,
@@ -52,6 +53,7 @@ pub enum Expr {
         fault: Option<Fault>,
     },
     /// `a op b` of equal types, any. Floats: NaN equals NaN and is greater than all else; -0 equals 0. `bool`: false < true.
+    /// Texts: byte by byte, a shorter one before what it begins.
     Compare {
         /// What is asked.
         op: Comparison,
@@ -61,8 +63,8 @@ pub enum Expr {
         b: ExprId,
     },
     /// `low <= a AND a <= high`, the form of every comparison of a stored column with values known to the host: the
-    /// bounds are bound to the column's stored type, and `low > high` is never. Any integer type or floats (total order,
-    /// as in `Compare`).
+    /// bounds are bound to the column's stored type, and `low > high` is never. Any type but `bool`, in the order of
+    /// `Compare`.
     InRange {
         /// What is tested.
         a: ExprId,
@@ -71,7 +73,7 @@ pub enum Expr {
         /// The greatest that passes.
         high: ParameterId,
     },
-    /// Whether `a`, an integer, is among the elements of a table of its type, ascending and without NULLs.
+    /// Whether `a`, an integer or a text, is among the elements of a table of its type, ascending and without NULLs.
     Member {
         /// What is looked for.
         a: ExprId,
@@ -79,7 +81,7 @@ pub enum Expr {
         table: TableId,
     },
     /// The table's element at `index`, an unsigned or non-negative integer; NULL where the element is. The host binds a
-    /// table that every index of a surviving row lies in; past the end the value is false, 0 or NULL (where nullable).
+    /// table that every index of a surviving row lies in; past the end the value is false, 0, empty or NULL (where nullable).
     Lookup {
         /// The table.
         table: TableId,
@@ -136,6 +138,53 @@ pub enum Expr {
         a: ExprId,
         /// How many months, of either sign.
         months: ExprId,
+    },
+    /// How long a text is. Result `I32`.
+    TextLength {
+        /// The text.
+        a: ExprId,
+        /// What is counted.
+        unit: TextUnit,
+    },
+    /// Whether a text matches a pattern.
+    TextMatch {
+        /// The text.
+        a: ExprId,
+        /// How.
+        op: MatchOp,
+        /// What it is matched with: a parameter of type text.
+        pattern: ParameterId,
+        /// Letters of ASCII match in either case, and only those: the pattern is ASCII, and the text's other characters are
+        /// matched as they are.
+        ignore_case: bool,
+    },
+    /// Where the pattern first begins in a text, counted in characters from 1; 0 where it does not, 1 of an empty pattern.
+    /// Result `I32`.
+    TextPosition {
+        /// The text.
+        a: ExprId,
+        /// What is looked for: a parameter of type text.
+        pattern: ParameterId,
+    },
+    /// The characters of a text from the one numbered `start`, counted from 1, on; `length` of them where it is given. Both
+    /// are `I64`. Characters before the first count and are not there: those from -1, 3 of them, are the first.
+    /// Raises `NegativeLength` for a length below 0.
+    TextSlice {
+        /// The text.
+        a: ExprId,
+        /// The number of the first character.
+        start: ExprId,
+        /// How many; all where it is `None`.
+        length: Option<ExprId>,
+    },
+    /// A text without the characters at its ends that are among some.
+    TextTrim {
+        /// The text.
+        a: ExprId,
+        /// At which ends.
+        side: TrimSide,
+        /// Which characters: those of a parameter of type text.
+        characters: ParameterId,
     },
 }
 
@@ -299,7 +348,11 @@ impl Expr {
             | Self::Not(a)
             | Self::IsNull(a)
             | Self::Cast { a, .. }
-            | Self::DatePart { a, .. } => vec![a],
+            | Self::DatePart { a, .. }
+            | Self::TextLength { a, .. }
+            | Self::TextMatch { a, .. }
+            | Self::TextPosition { a, .. }
+            | Self::TextTrim { a, .. } => vec![a],
             Self::Arithmetic { a, b, .. }
             | Self::Compare { a, b, .. }
             | Self::And(a, b)
@@ -309,6 +362,8 @@ impl Expr {
             | Self::NullIf(a, b)
             | Self::AddMonths { a, months: b } => vec![a, b],
             Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
+            Self::TextSlice { a, start, length: None } => vec![a, start],
+            Self::TextSlice { a, start, length: Some(length) } => vec![a, start, length],
         }
     }
 
@@ -323,7 +378,11 @@ impl Expr {
             | Self::Not(a)
             | Self::IsNull(a)
             | Self::Cast { a, .. }
-            | Self::DatePart { a, .. } => vec![a],
+            | Self::DatePart { a, .. }
+            | Self::TextLength { a, .. }
+            | Self::TextMatch { a, .. }
+            | Self::TextPosition { a, .. }
+            | Self::TextTrim { a, .. } => vec![a],
             Self::Arithmetic { a, b, .. }
             | Self::Compare { a, b, .. }
             | Self::And(a, b)
@@ -333,6 +392,8 @@ impl Expr {
             | Self::NullIf(a, b)
             | Self::AddMonths { a, months: b } => vec![a, b],
             Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
+            Self::TextSlice { a, start, length: None } => vec![a, start],
+            Self::TextSlice { a, start, length: Some(length) } => vec![a, start, length],
         }
     }
 
@@ -350,6 +411,7 @@ impl Expr {
             },
             Self::Negate { fault, .. } | Self::Cast { fault, .. } => fault.is_some(),
             Self::AddMonths { .. } => true,
+            Self::TextSlice { length, .. } => length.is_some(),
             Self::Column(_)
             | Self::Parameter(_)
             | Self::Constant { .. }
@@ -365,7 +427,11 @@ impl Expr {
             | Self::Select { .. }
             | Self::Coalesce(..)
             | Self::NullIf(..)
-            | Self::DatePart { .. } => false,
+            | Self::DatePart { .. }
+            | Self::TextLength { .. }
+            | Self::TextMatch { .. }
+            | Self::TextPosition { .. }
+            | Self::TextTrim { .. } => false,
         }
     }
 
@@ -383,6 +449,14 @@ impl Expr {
         let parameter = |id: ParameterId| {
             pipeline.parameters.get(id.0 as usize).copied().ok_or_else(|| format!("there is no parameter {}", id.0))
         };
+        let text = |id: ExprId| match of(id)? {
+            found if found.ty == Type::Text => Ok(found),
+            found => Err(format!("%{} is {}, not text", id.0, found.ty.name())),
+        };
+        let text_parameter = |id: ParameterId| match parameter(id)? {
+            Type::Text => Ok(()),
+            found => Err(format!("parameter {} is {}, not text", id.0, found.name())),
+        };
         let table =
             |id: TableId| pipeline.tables.get(id.0 as usize).copied().ok_or_else(|| format!("there is no table {}", id.0));
         match *self {
@@ -390,8 +464,9 @@ impl Expr {
                 pipeline.columns.get(id.0 as usize).copied().ok_or_else(|| format!("there is no column {}", id.0))
             }
             Self::Parameter(id) => Ok(ValueType::of(parameter(id)?)),
-            Self::Constant { ty, value } => match value {
+            Self::Constant { ty, ref value } => match value {
                 None => Ok(ValueType::nullable(ty)),
+                Some(Scalar::Text(_)) => Err("a text that is structure".to_owned()),
                 Some(value) if value.is_of(ty) => Ok(ValueType::of(ty)),
                 Some(value) => Err(format!("{value:?} is not of type {}", ty.name())),
             },
@@ -417,7 +492,8 @@ impl Expr {
             }
             Self::Member { a, table: id } => {
                 let (found, list) = (of(a)?, table(id)?);
-                if !found.ty.is_integer() || list.element != found.ty || list.nullable {
+                let listed = found.ty.is_integer() || found.ty == Type::Text;
+                if !listed || list.element != found.ty || list.nullable {
                     return Err(format!("member of {} in a table of {}", found.ty.name(), list.element.name()));
                 }
                 Ok(ValueType { ty: Type::Bool, ..found })
@@ -453,7 +529,7 @@ impl Expr {
                 } else if from.ty.is_float() {
                     to.is_float() || (to.is_integer() && fault.is_some())
                 } else {
-                    to != Type::Bool
+                    from.ty != Type::Text && to != Type::Bool && to != Type::Text
                 };
                 if !fits {
                     return Err(format!("cast of {} to {}", from.ty.name(), to.name()));
@@ -468,6 +544,30 @@ impl Expr {
                 found if found.ty == Type::I32 => Ok(found),
                 found => Err(format!("add_months of {}", found.ty.name())),
             },
+            Self::TextLength { a, .. } => Ok(ValueType { ty: Type::I32, ..text(a)? }),
+            Self::TextMatch { a, pattern, .. } => {
+                text_parameter(pattern)?;
+                Ok(ValueType { ty: Type::Bool, ..text(a)? })
+            }
+            Self::TextPosition { a, pattern } => {
+                text_parameter(pattern)?;
+                Ok(ValueType { ty: Type::I32, ..text(a)? })
+            }
+            Self::TextSlice { a, start, length } => {
+                let mut found = text(a)?;
+                for id in [Some(start), length].into_iter().flatten() {
+                    let number = of(id)?;
+                    if number.ty != Type::I64 {
+                        return Err(format!("text_slice at {}", number.ty.name()));
+                    }
+                    found.nullable |= number.nullable;
+                }
+                Ok(found)
+            }
+            Self::TextTrim { a, characters, .. } => {
+                text_parameter(characters)?;
+                text(a)
+            }
         }
     }
 }

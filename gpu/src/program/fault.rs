@@ -24,11 +24,13 @@ pub enum Fault {
     DateRange = 8,
     /// 22008 `timestamp out of range`.
     TimestampRange = 9,
+    /// 22011 `negative substring length not allowed`.
+    NegativeLength = 20,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SmallintRange,
         Self::IntegerRange,
         Self::BigintRange,
@@ -38,6 +40,7 @@ impl Fault {
         Self::DivisionByZero,
         Self::DateRange,
         Self::TimestampRange,
+        Self::NegativeLength,
     ];
 
     /// The one with this number.
@@ -57,6 +60,7 @@ impl Fault {
             Self::DivisionByZero => "division_by_zero",
             Self::DateRange => "date_range",
             Self::TimestampRange => "timestamp_range",
+            Self::NegativeLength => "negative_length",
         }
     }
 
@@ -72,6 +76,7 @@ impl Fault {
             Self::DivisionByZero => "division by zero",
             Self::DateRange => "date out of range",
             Self::TimestampRange => "timestamp out of range",
+            Self::NegativeLength => "negative substring length not allowed",
         }
     }
 }

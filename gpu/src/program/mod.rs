@@ -51,6 +51,7 @@ pub mod scalar;
 pub mod sink;
 pub mod stage;
 pub mod statement;
+pub mod string;
 pub mod text;
 pub mod values;
 pub mod verify;
@@ -61,6 +62,7 @@ pub use fault::Fault;
 pub use scalar::{Scalar, Type, ValueType};
 pub use sink::{Aggregate, AggregateOp, Domain, Key, Order, Sink, Strategy};
 pub use statement::{Block, Statement};
+pub use string::{MatchOp, TextUnit, TrimSide};
 pub use values::{Table, Values};
 
 /// A column of the source, by its place in [`Pipeline::columns`].
@@ -97,7 +99,7 @@ pub struct Pipeline {
 /// What a table parameter holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TableType {
-    /// The type of its elements. `Bool` is packed, a bit each, lowest first.
+    /// The type of its elements. `Bool` is packed, a bit each, lowest first; `Text` is offsets and bytes.
     pub element: Type,
     /// Whether a validity bitmap comes with it.
     pub nullable: bool,
@@ -123,9 +125,17 @@ impl Pipeline {
         Ok(types)
     }
 
-    /// Bytes that one row of the columns read takes, without validity.
+    /// Whether any node is a text.
+    pub fn has_texts(&self) -> bool {
+        self.columns.iter().any(|column| column.ty == Type::Text)
+            || self.parameters.contains(&Type::Text)
+            || self.tables.iter().any(|table| table.element == Type::Text)
+            || self.exprs.iter().any(|expr| matches!(expr, Expr::Constant { ty: Type::Text, .. }))
+    }
+
+    /// Bytes that one row of the columns read takes, without validity and without the bytes of texts.
     pub fn bytes_per_row(&self) -> f64 {
-        self.columns.iter().map(|c| c.ty.bits() as f64 / 8.0).sum()
+        self.columns.iter().map(|c| c.ty.stored_bits() as f64 / 8.0).sum()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The types that a register can hold, and single values of them.
 
+use std::sync::Arc;
+
 /// The type of a value in a register or of an element of a column.
 ///
 /// The unsigned and the 8 and 16-bit types are for storage, comparison, lookup and casts; arithmetic takes
@@ -28,12 +30,27 @@ pub enum Type {
     F32,
     /// IEEE 754 binary64.
     F64,
+    /// UTF-8, ordered byte by byte and then by length. A column has offsets and bytes; a register has a reference, 64 bits of
+    /// address and 64 of length, into a column, a table or a parameter.
+    Text,
 }
 
 impl Type {
     /// All of them.
-    pub const ALL: [Self; 11] =
-        [Self::Bool, Self::I8, Self::I16, Self::I32, Self::I64, Self::I128, Self::U8, Self::U16, Self::U32, Self::F32, Self::F64];
+    pub const ALL: [Self; 12] = [
+        Self::Bool,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::I128,
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::F32,
+        Self::F64,
+        Self::Text,
+    ];
 
     /// Its name in the text form.
     pub fn name(self) -> &'static str {
@@ -49,10 +66,11 @@ impl Type {
             Self::U32 => "u32",
             Self::F32 => "f32",
             Self::F64 => "f64",
+            Self::Text => "text",
         }
     }
 
-    /// Bits that an element takes in a column.
+    /// Bits that an element takes in a column; of a text, those of a reference to it.
     pub fn bits(self) -> u32 {
         match self {
             Self::Bool => 1,
@@ -60,8 +78,13 @@ impl Type {
             Self::I16 | Self::U16 => 16,
             Self::I32 | Self::U32 | Self::F32 => 32,
             Self::I64 | Self::F64 => 64,
-            Self::I128 => 128,
+            Self::I128 | Self::Text => 128,
         }
+    }
+
+    /// Bits that an element takes in the values of a column or table; of a text, those of an offset.
+    pub fn stored_bits(self) -> u32 {
+        if self == Self::Text { 32 } else { self.bits() }
     }
 
     /// Whole bytes of an element: 1 for `Bool`, which in registers, tables of state and rows takes a byte.
@@ -95,7 +118,7 @@ impl Type {
             Self::U8 => (0, u8::MAX.into()),
             Self::U16 => (0, u16::MAX.into()),
             Self::U32 => (0, u32::MAX.into()),
-            Self::Bool | Self::F32 | Self::F64 => return None,
+            Self::Bool | Self::F32 | Self::F64 | Self::Text => return None,
         })
     }
 
@@ -129,7 +152,7 @@ impl ValueType {
 }
 
 /// A value that is not NULL. Floats compare and hash by their bits, so that structure is comparable.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Scalar {
     /// For `Bool`.
     Bool(bool),
@@ -139,25 +162,29 @@ pub enum Scalar {
     F32(f32),
     /// For `F64`.
     F64(f64),
+    /// For `Text`: a value of a run, never structure.
+    Text(Arc<str>),
 }
 
 impl Scalar {
     /// Whether it is a value of `ty`.
-    pub fn is_of(self, ty: Type) -> bool {
+    pub fn is_of(&self, ty: Type) -> bool {
         match self {
             Self::Bool(_) => ty == Type::Bool,
-            Self::Int(value) => ty.range().is_some_and(|(low, high)| low <= value && value <= high),
+            Self::Int(value) => ty.range().is_some_and(|(low, high)| low <= *value && *value <= high),
             Self::F32(_) => ty == Type::F32,
             Self::F64(_) => ty == Type::F64,
+            Self::Text(_) => ty == Type::Text,
         }
     }
 
-    fn bits(self) -> (u8, u128) {
+    fn bits(&self) -> (u8, u128, &str) {
         match self {
-            Self::Bool(value) => (0, value.into()),
-            Self::Int(value) => (1, value as u128),
-            Self::F32(value) => (2, value.to_bits().into()),
-            Self::F64(value) => (3, value.to_bits().into()),
+            Self::Bool(value) => (0, (*value).into(), ""),
+            Self::Int(value) => (1, *value as u128, ""),
+            Self::F32(value) => (2, value.to_bits().into(), ""),
+            Self::F64(value) => (3, value.to_bits().into(), ""),
+            Self::Text(value) => (4, 0, value),
         }
     }
 }

@@ -24,8 +24,9 @@ impl Pipeline {
     pub fn place_stages(&mut self) {
         let Ok(types) = self.value_types() else { return };
         let bools = types.iter().map(|found| found.ty == Type::Bool).collect();
+        let texts = types.iter().map(|found| found.ty == Type::Text).collect();
         let body = std::mem::take(&mut self.body);
-        let mut pass = Pass { exprs: &mut self.exprs, bools };
+        let mut pass = Pass { exprs: &mut self.exprs, bools, texts };
         self.body = pass.block(body);
     }
 }
@@ -34,6 +35,8 @@ struct Pass<'a> {
     exprs: &'a mut Vec<Expr>,
     /// For each node that was there at first, whether it is a `bool`.
     bools: Vec<bool>,
+    /// For each, whether it is a text.
+    texts: Vec<bool>,
 }
 
 impl Pass<'_> {
@@ -107,6 +110,7 @@ impl Pass<'_> {
         let at = self.exprs.iter().position(|expr| *expr == wanted).unwrap_or_else(|| {
             self.exprs.push(wanted);
             self.bools.push(true);
+            self.texts.push(false);
             self.exprs.len() - 1
         });
         ExprId(at as u32)
@@ -116,7 +120,9 @@ impl Pass<'_> {
         let column = |id: ExprId| matches!(self.exprs[id.0 as usize], Expr::Column(_));
         match self.exprs[id.0 as usize] {
             Expr::Column(_) => self.bools[id.0 as usize],
-            Expr::InRange { a, .. } | Expr::Member { a, .. } | Expr::IsNull(a) => column(a),
+            // Of a text only whether it is there is looked at in passing.
+            Expr::InRange { a, .. } | Expr::Member { a, .. } => column(a) && !self.texts[a.0 as usize],
+            Expr::IsNull(a) => column(a),
             Expr::Lookup { index, .. } => self.bools[id.0 as usize] && column(index),
             Expr::Not(a) => self.is_column_test(a),
             Expr::And(a, b) | Expr::Or(a, b) => self.is_column_test(a) && self.is_column_test(b),
@@ -131,7 +137,12 @@ impl Pass<'_> {
             | Expr::NullIf(..)
             | Expr::Cast { .. }
             | Expr::DatePart { .. }
-            | Expr::AddMonths { .. } => false,
+            | Expr::AddMonths { .. }
+            | Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => false,
         }
     }
 }

@@ -32,6 +32,9 @@
 //! select %CONDITION %THEN %OTHERWISE        coalesce %A %B     null_if %A %B
 //! cast TYPE %A [! FAULT]
 //! date_part PART %A                         add_months %DATE %MONTHS
+//! text_length bytes|characters %A           text_position %A PATTERN
+//! text_match prefix|suffix|contains|like %A PATTERN [ignore_case]
+//! text_slice %A %START [%LENGTH]            text_trim both|leading|trailing %A CHARACTERS
 //! ```
 //!
 //! and a sink one of
@@ -51,7 +54,10 @@
 //! ```
 //!
 //! Floats are written so that they read back to the same bits: the shortest decimal that does, `inf`, `-inf`, `nan`, and
-//! `nan:BITS`, in hexadecimal, for a NaN that is not the usual one. A program is its pipelines, each with its source:
+//! `nan:BITS`, in hexadecimal, for a NaN that is not the usual one. Texts, which are values of cases and never stand in a
+//! pipeline, are words as in Rust, quoted, with `\s` for a blank and escapes for whatever else would not be one word;
+//! `"a"*300` is what stands between the quotes 300 times, and `+` joins such parts. PATTERN and CHARACTERS are numbers of
+//! parameters. A program is its pipelines, each with its source:
 //!
 //! ```text
 //! program
@@ -88,8 +94,51 @@ impl fmt::Display for Scalar {
             Self::F64(value) if !value.is_nan() => write!(f, "{value:?}"),
             Self::F64(value) if value.to_bits() == f64::NAN.to_bits() => f.write_str("nan"),
             Self::F64(value) => write!(f, "nan:{:x}", value.to_bits()),
+            Self::Text(value) => write_text(f, value),
         }
     }
+}
+
+/// A character that comes so often in a row is written once, with how often.
+const RUN: usize = 32;
+
+/// A text as one word.
+fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut rest = text;
+    let mut first = true;
+    while first || !rest.is_empty() {
+        f.write_str(if first { "" } else { "+" })?;
+        first = false;
+        let run = |rest: &str| {
+            let wanted = rest.chars().next();
+            rest.chars().take_while(|found| Some(*found) == wanted).count()
+        };
+        let mut end = 0;
+        while end < rest.len() && run(&rest[end..]) < RUN {
+            end += rest[end..].chars().next().map_or(1, char::len_utf8);
+        }
+        let (part, times) = match (end, rest.chars().next()) {
+            (0, Some(character)) => (&rest[..character.len_utf8()], run(rest)),
+            (_, _) => (&rest[..end], 1),
+        };
+        f.write_str("\"")?;
+        for character in part.chars() {
+            match character {
+                ' ' => f.write_str("\\s")?,
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '#' => f.write_str("\\u{23}")?,
+                other if other.is_whitespace() || other.is_control() => write!(f, "{}", other.escape_unicode())?,
+                other => write!(f, "{other}")?,
+            }
+        }
+        f.write_str("\"")?;
+        if times > 1 {
+            write!(f, "*{times}")?;
+        }
+        rest = &rest[part.len() * times..];
+    }
+    Ok(())
 }
 
 impl fmt::Display for Program {
@@ -154,7 +203,7 @@ fn write_expr(f: &mut fmt::Formatter<'_>, expr: &Expr) -> fmt::Result {
         Expr::Column(id) => write!(f, "column {}", id.0),
         Expr::Parameter(id) => write!(f, "parameter {}", id.0),
         Expr::Constant { ty, value: None } => write!(f, "constant {} null", ty.name()),
-        Expr::Constant { ty, value: Some(value) } => write!(f, "constant {} {value}", ty.name()),
+        Expr::Constant { ty, value: Some(ref value) } => write!(f, "constant {} {value}", ty.name()),
         Expr::Arithmetic { op, a, b, fault } => {
             write!(f, "{} {a} {b}", op.name())?;
             write_fault(f, fault)
@@ -181,6 +230,15 @@ fn write_expr(f: &mut fmt::Formatter<'_>, expr: &Expr) -> fmt::Result {
         }
         Expr::DatePart { part, a } => write!(f, "date_part {} {a}", part.name()),
         Expr::AddMonths { a, months } => write!(f, "add_months {a} {months}"),
+        Expr::TextLength { a, unit } => write!(f, "text_length {} {a}", unit.name()),
+        Expr::TextMatch { a, op, pattern, ignore_case } => {
+            let ignore_case = if ignore_case { " ignore_case" } else { "" };
+            write!(f, "text_match {} {a} {}{ignore_case}", op.name(), pattern.0)
+        }
+        Expr::TextPosition { a, pattern } => write!(f, "text_position {a} {}", pattern.0),
+        Expr::TextSlice { a, start, length: None } => write!(f, "text_slice {a} {start}"),
+        Expr::TextSlice { a, start, length: Some(length) } => write!(f, "text_slice {a} {start} {length}"),
+        Expr::TextTrim { a, side, characters } => write!(f, "text_trim {} {a} {}", side.name(), characters.0),
     }
 }
 
@@ -348,6 +406,14 @@ pipeline
   %27 = date_part iso_day_of_week %0
   %28 = add_months %0 %1
   %29 = constant i128 -170141183460469231731687303715884105728
+  %30 = constant text null
+  %31 = text_length bytes %0
+  %32 = text_match like %0 1 ignore_case
+  %33 = text_match prefix %0 1
+  %34 = text_position %0 2
+  %35 = text_slice %0 %1
+  %36 = text_slice %0 %1 %2
+  %37 = text_trim leading %0 3
   body
     stage
     if %10
@@ -396,6 +462,20 @@ pipeline
         names(Strategy::ALL.iter().map(|strategy| strategy.name()).collect());
         assert!(Type::ALL.iter().all(|ty| Type::named(ty.name()) == Some(*ty)));
         assert!(Fault::ALL.iter().all(|fault| Fault::named(fault.name()) == Some(*fault)));
+    }
+
+    #[test]
+    fn texts_are_words() {
+        let long = format!("{}b c{}", "a".repeat(70_000), "é".repeat(33));
+        for text in ["", "a", " ", "a b", "\"\\", "#|", "\n\t\u{a0}\0", "日本", "null", &long, &"x".repeat(32)] {
+            let value = Scalar::Text(text.into());
+            let word = value.to_string();
+            assert!(!word.contains(char::is_whitespace) && word.len() < 100, "{word}");
+            assert_eq!(parse_scalar(&word, Type::Text), Some(value), "{word}");
+        }
+        for wrong in ["a", "\"a", "\"a\"*", "\"a\"+", "\"a\"b", "\"\\q\"", "\"\\"] {
+            assert_eq!(parse_scalar(wrong, Type::Text), None, "{wrong}");
+        }
     }
 
     #[test]

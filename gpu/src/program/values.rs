@@ -15,8 +15,10 @@ pub struct Table {
     /// How many elements.
     pub len: usize,
     /// The elements, little endian, `Bool` packed a bit each. At least `len` of them; padded with zeros to a
-    /// multiple of 64 bytes and at least 64.
+    /// multiple of 64 bytes and at least 64. Of texts, `len + 1` offsets into `bytes`, 32 bits each.
     pub values: Buffer,
+    /// The bytes of texts, padded the same; there if the elements are texts.
+    pub bytes: Option<Buffer>,
     /// A bit for each element that is not NULL, padded the same; there if `ty.nullable`.
     pub validity: Option<Buffer>,
 }
@@ -48,10 +50,15 @@ impl Values {
             }
         }
         for (at, (table, ty)) in self.tables.iter().zip(&pipeline.tables).enumerate() {
-            let bytes = |ty: Type| (table.len * ty.bits() as usize).div_ceil(8);
+            let bytes = |ty: Type| match ty {
+                Type::Text => (table.len + 1) * 4,
+                ty => (table.len * ty.bits() as usize).div_ceil(8),
+            };
             let short = table.values.len() < bytes(ty.element)
                 || table.validity.as_ref().is_some_and(|v| v.len() < bytes(Type::Bool))
-                || table.validity.is_some() != ty.nullable;
+                || table.validity.is_some() != ty.nullable
+                || table.bytes.is_some() != (ty.element == Type::Text)
+                || table.bytes.as_ref().is_some_and(|bytes| !are_offsets(&table.values, table.len, bytes.len()));
             if table.ty != *ty || short {
                 return Err(format!("table {at} is {:?} of {} elements, which is not {ty:?}", table.ty, table.len));
             }
@@ -68,7 +75,7 @@ impl Table {
         for (at, bit) in bits.enumerate() {
             bytes[at / 8] |= u8::from(bit) << (at % 8);
         }
-        Self { ty: TableType { element: Type::Bool, nullable: false }, len, values: padded(bytes), validity: None }
+        Self { ty: TableType { element: Type::Bool, nullable: false }, len, values: padded(bytes), bytes: None, validity: None }
     }
 
     /// A table of integers of type `element`, each truncated to its width; `None` is NULL.
@@ -81,7 +88,23 @@ impl Table {
             validity[at / 8] |= u8::from(value.is_some()) << (at % 8);
         }
         let validity = nullable.then(|| padded(validity));
-        Self { ty: TableType { element, nullable }, len, values: padded(bytes), validity }
+        Self { ty: TableType { element, nullable }, len, values: padded(bytes), bytes: None, validity }
+    }
+
+    /// A table of texts, of at most 2 GiB together; `None` is NULL.
+    pub fn texts<'a>(nullable: bool, values: impl ExactSizeIterator<Item = Option<&'a str>>) -> Self {
+        let len = values.len();
+        let mut offsets = vec![0u8; 4];
+        let mut bytes = Vec::new();
+        let mut validity = vec![0u8; len.div_ceil(8)];
+        for (at, value) in values.enumerate() {
+            bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+            offsets.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            validity[at / 8] |= u8::from(value.is_some()) << (at % 8);
+        }
+        let ty = TableType { element: Type::Text, nullable };
+        let validity = nullable.then(|| padded(validity));
+        Self { ty, len, values: padded(offsets), bytes: Some(padded(bytes)), validity }
     }
 }
 
@@ -93,6 +116,14 @@ impl Table {
         self.validity = Some(bits.values);
         self
     }
+}
+
+/// Whether a buffer begins with `len + 1` offsets of 32 bits, ascending, into so many bytes.
+fn are_offsets(values: &Buffer, len: usize, bytes: usize) -> bool {
+    let (words, _) = values.as_chunks::<4>();
+    let mut offsets = words.iter().take(len + 1).map(|word| i32::from_le_bytes(*word));
+    let mut before = 0;
+    offsets.all(|offset| std::mem::replace(&mut before, offset) <= offset) && usize::try_from(before).is_ok_and(|end| end <= bytes)
 }
 
 /// The bytes with zeros behind them, so that a vector load at any element stays inside.

@@ -47,7 +47,7 @@ pub fn rows_of(output: &Output) -> std::result::Result<Vec<Vec<Value>>, String> 
         }
     }
     let columns: Vec<Vec<Value>> = output.columns.iter().map(read_column).collect();
-    Ok((0..output.rows).map(|at| columns.iter().map(|column| column[at]).collect()).collect())
+    Ok((0..output.rows).map(|at| columns.iter().map(|column| column[at].clone()).collect()).collect())
 }
 
 /// Says how rows are not those that the interpreter allows.
@@ -81,7 +81,7 @@ pub fn check_rows(sink: &Sink, expected: &Outcome, got: &[Vec<Value>]) -> std::r
 
 /// A row as a person reads it.
 pub fn show(row: &[Value]) -> String {
-    row.iter().map(|value| value.map_or("null".to_owned(), |value| value.to_string())).collect::<Vec<_>>().join(" ")
+    row.iter().map(|value| value.as_ref().map_or("null".to_owned(), ToString::to_string)).collect::<Vec<_>>().join(" ")
 }
 
 fn sorted(rows: &[Vec<Value>]) -> Vec<&Vec<Value>> {
@@ -93,7 +93,7 @@ fn sorted(rows: &[Vec<Value>]) -> Vec<&Vec<Value>> {
 /// An order of rows that holds only the same ones equal, zeros of both signs apart.
 fn order(a: &[Value], b: &[Value]) -> Ordering {
     let each = a.iter().zip(b).map(|(a, b)| match (a, b) {
-        (Some(a), Some(b)) => compare(*a, *b),
+        (Some(a), Some(b)) => compare(a, b),
         (a, b) => a.is_none().cmp(&b.is_none()),
     });
     let signs = || a.iter().map(negative_zero).cmp(b.iter().map(negative_zero));
@@ -104,7 +104,7 @@ fn negative_zero(value: &Value) -> bool {
     match value {
         Some(Scalar::F32(value)) => *value == 0.0 && value.is_sign_negative(),
         Some(Scalar::F64(value)) => *value == 0.0 && value.is_sign_negative(),
-        Some(Scalar::Bool(_) | Scalar::Int(_)) | None => false,
+        Some(Scalar::Bool(_) | Scalar::Int(_) | Scalar::Text(_)) | None => false,
     }
 }
 

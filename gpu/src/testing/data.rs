@@ -27,6 +27,10 @@ pub(super) enum Profile {
     Modest { special: bool },
     /// All kinds of floats.
     Wild,
+    /// Short texts of few letters, so that they have much in common.
+    Letters,
+    /// All kinds of texts: of several bytes a character, long, with the same begin.
+    Texts,
 }
 
 impl Profile {
@@ -35,6 +39,8 @@ impl Profile {
         let Some((low, high)) = ty.range() else {
             return match ty {
                 Type::Bool => Self::Bool,
+                Type::Text if random.percent(50) => Self::Letters,
+                Type::Text => Self::Texts,
                 _float => match random.below(10) {
                     0..=3 => Self::Modest { special: false },
                     4 | 5 => Self::Modest { special: true },
@@ -73,6 +79,7 @@ impl Profile {
             Self::Between(low, high) | Self::Edges(low, high) => Known::int(low, high),
             Self::Modest { special } => Known::Float { greatest: Some(1000.0), special },
             Self::Wild => Known::Float { greatest: None, special: true },
+            Self::Letters | Self::Texts => Known::Text,
         }
     }
 
@@ -91,12 +98,36 @@ impl Profile {
             Self::Modest { special } if special && random.percent(5) => float(random.pick(&[f64::NAN, f64::INFINITY]), ty),
             Self::Modest { .. } => float(random.between(0, 16_000) as f64 / 16.0, ty),
             Self::Wild => wild(random, ty),
+            Self::Letters => Scalar::Text((0..random.below(4)).map(|_| random.pick(&['a', 'b', 'B'])).collect::<String>().into()),
+            Self::Texts => Scalar::Text(text(random).into()),
         }
     }
 }
 
 fn float(value: f64, ty: Type) -> Scalar {
     if ty == Type::F32 { Scalar::F32(value as f32) } else { Scalar::F64(value) }
+}
+
+/// A text of any kind.
+pub(super) fn text(random: &mut Random) -> String {
+    let few = |random: &mut Random, most: usize| -> String {
+        (0..random.below(most)).map(|_| random.pick(&['a', 'b', 'B', ' ', '%', '_', '\\', 'é', 'É', '日', '🙂', '\0', '\u{7f}'])).collect()
+    };
+    match random.below(12) {
+        0 => String::new(),
+        1 => few(random, 40),
+        2 => "a".repeat(random.pick(&[1, 7, 8, 15, 16, 17, 31, 32, 33, 64, 300])) + &few(random, 3),
+        3 => "the same begin of all of these ".to_owned() + &few(random, 4),
+        4 => few(random, 4) + " and the same end of these",
+        5 => "日".repeat(random.below(40)) + &few(random, 3),
+        _ => few(random, 9),
+    }
+}
+
+/// A pattern for LIKE, often one that some texts match.
+pub(super) fn pattern(random: &mut Random) -> String {
+    let parts = ["%", "%", "_", "a", "b", "B", "ab", "é", "\\%", "\\_", "\\\\", "\\é", "日", "same"];
+    (0..random.below(6)).map(|_| random.pick(&parts)).collect()
 }
 
 fn wild(random: &mut Random, ty: Type) -> Scalar {
@@ -153,7 +184,7 @@ fn column(random: &mut Random, plan: ColumnPlan, rows: usize) -> Column {
     // What stands where it is NULL is any value of the type: no device may trip over it.
     let ty = ValueType { ty: plan.ty.ty, nullable };
     let garbage: Vec<Scalar> = (0..8).map(|_| any(random, ty.ty)).collect();
-    let mut made = write_column_over(ty, &values, |at| garbage[at % garbage.len()]);
+    let mut made = write_column_over(ty, &values, |at| garbage[at % garbage.len()].clone());
     // Nor over the bits behind the last row.
     if ty.ty == Type::Bool {
         made.values = dirty(&made.values, rows);
@@ -167,6 +198,7 @@ fn any(random: &mut Random, ty: Type) -> Scalar {
     match ty.range() {
         Some((low, high)) => Scalar::Int(random.pick(&[low, high, 0.clamp(low, high), (-1).clamp(low, high)])),
         None if ty == Type::Bool => Scalar::Bool(random.percent(50)),
+        None if ty == Type::Text => Scalar::Text(text(random).into()),
         None => wild(random, ty),
     }
 }
@@ -186,9 +218,9 @@ fn dirty(bits: &Buffer, count: usize) -> Buffer {
 /// A table of values; NULLs only where its type has them.
 pub(super) fn table(ty: TableType, values: &[Value]) -> Table {
     let written = ValueType { ty: ty.element, nullable: ty.nullable };
-    let (buffer, validity) = crate::interpret::write(written, values, |_| crate::interpret::zero(ty.element));
+    let (buffer, bytes, validity) = crate::interpret::write(written, values, |_| crate::interpret::zero(ty.element));
     let pad = |buffer: Buffer| padded(buffer.as_slice().to_vec());
-    Table { ty, len: values.len(), values: pad(buffer), validity: validity.map(pad) }
+    Table { ty, len: values.len(), values: pad(buffer), bytes: bytes.map(pad), validity: validity.map(pad) }
 }
 
 /// A table's values drawn from a profile; those that `member` looks in ascend, each once.
@@ -197,7 +229,7 @@ pub(super) fn table_values(random: &mut Random, ty: TableType, profile: Profile,
     let nulls = if ty.nullable { 20 } else { 0 };
     let mut values: Vec<Value> = (0..len).map(|_| (!random.percent(nulls)).then(|| profile.value(random, ty.element))).collect();
     if ascending {
-        values.sort_by(|a, b| a.zip(*b).map_or(std::cmp::Ordering::Equal, |(a, b)| crate::interpret::compare(a, b)));
+        values.sort_by(|a, b| a.as_ref().zip(b.as_ref()).map_or(std::cmp::Ordering::Equal, |(a, b)| crate::interpret::compare(a, b)));
         values.dedup();
     }
     values

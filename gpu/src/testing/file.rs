@@ -188,7 +188,7 @@ impl Reader<'_> {
                 let (number, rest) = numbered()?;
                 let ty = *pipeline.parameters.get(number).ok_or_else(|| format!("there is no parameter {number}"))?;
                 match (values(rest, ty)?.as_slice(), number == case.case.values.scalars.len()) {
-                    ([Some(value)], true) => case.case.values.scalars.push(*value),
+                    ([Some(value)], true) => case.case.values.scalars.push(value.clone()),
                     _ => return Err("parameters have one value each and come in order".to_owned()),
                 }
             }
@@ -283,6 +283,7 @@ fn column(ty: ValueType, values: &[Value]) -> crate::column::Column {
         None => match ty.ty {
             Type::Bool => Scalar::Bool(at % 2 == 0),
             Type::F32 => Scalar::F32(if at % 2 == 0 { f32::NAN } else { 0.0 }),
+            Type::Text => Scalar::Text(if at % 2 == 0 { "\u{7f}garbage".into() } else { "".into() }),
             Type::F64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                 Scalar::F64(if at % 2 == 0 { f64::NAN } else { 0.0 })
             }

@@ -15,8 +15,8 @@ use crate::interpret::outcome;
 use crate::program::sink::DENSE_LIMIT;
 use crate::program::verify::DISTINCT_LIMIT;
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, Order,
-    ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, Type, ValueType, Values,
+    Aggregate, AggregateOp, Arithmetic, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, MatchOp, Order,
+    ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType, Values,
 };
 
 /// The most times that a row reaches the sink.
@@ -135,9 +135,11 @@ impl Generator<'_> {
 
     fn constant(&mut self, ty: Type) -> ExprId {
         let profile = Profile::random(self.random, ty);
-        let value = (!self.random.percent(15)).then(|| profile.value(self.random, ty));
+        // A text is no structure.
+        let none = ty == Type::Text || self.random.percent(15);
+        let value = (!none).then(|| profile.value(self.random, ty));
         // Of NULL nothing needs to be known; 1 does no harm.
-        let known = value.map_or(if ty.is_integer() { Known::int(1, 1) } else { profile.known() }, Known::one);
+        let known = value.as_ref().map_or(if ty.is_integer() { Known::int(1, 1) } else { profile.known() }, Known::one);
         self.push(Expr::Constant { ty, value }, known)
     }
 
@@ -158,7 +160,7 @@ impl Generator<'_> {
         match self.known(id) {
             Known::Int { low, high, .. } if self.random.percent(80) => Profile::Between(low, high),
             Known::Float { greatest: Some(_), special } => Profile::Modest { special },
-            Known::Bool | Known::Int { .. } | Known::Float { .. } => Profile::random(self.random, self.ty(id)),
+            Known::Bool | Known::Text | Known::Int { .. } | Known::Float { .. } => Profile::random(self.random, self.ty(id)),
         }
     }
 
@@ -167,16 +169,16 @@ impl Generator<'_> {
         self.pipeline.tables.push(ty);
         self.values.tables.push(Arc::new(data::table(ty, &values)));
         // 0 is what stands behind the end.
-        let known = match profile.known().or(Known::one(crate::interpret::zero(ty.element))) {
+        let known = match profile.known().or(Known::one(&crate::interpret::zero(ty.element))) {
             Known::Int { low, high, .. } => Known::Int { low, high, nonzero: false },
-            other @ (Known::Bool | Known::Float { .. }) => other,
+            other @ (Known::Bool | Known::Text | Known::Float { .. }) => other,
         };
         (TableId(self.pipeline.tables.len() as u32 - 1), known)
     }
 
     /// Tries to make a node.
     fn node(&mut self) -> Option<ExprId> {
-        match self.random.below(24) {
+        match self.random.below(29) {
             0 => {
                 let ty = self.random.pick(&Type::ALL);
                 Some(self.constant(ty))
@@ -184,7 +186,7 @@ impl Generator<'_> {
             1 => {
                 let ty = self.random.pick(&Type::ALL);
                 let id = self.parameter(ty);
-                let known = Known::one(self.values.scalars[id.0 as usize]);
+                let known = Known::one(&self.values.scalars[id.0 as usize]);
                 Some(self.push(Expr::Parameter(id), known))
             }
             2..=6 => self.arithmetic(),
@@ -194,7 +196,7 @@ impl Generator<'_> {
                 let zero = Known::int(0, 0);
                 let (known, may_raise) = match self.known(a) {
                     known @ Known::Int { .. } => known::arithmetic(Arithmetic::Subtract, zero, known, ty),
-                    Known::Bool | Known::Float { .. } => (Known::any(ty), false),
+                    Known::Bool | Known::Text | Known::Float { .. } => (Known::any(ty), false),
                 };
                 let fault = self.guarded(may_raise).ok()?;
                 Some(self.push(Expr::Negate { a, fault }, known))
@@ -210,13 +212,13 @@ impl Generator<'_> {
                 let profile = self.profile_near(a);
                 let (low, high) = (profile.value(self.random, ty), profile.value(self.random, ty));
                 // A range of nothing now and then.
-                let swap = crate::interpret::compare(low, high).is_gt() && self.random.percent(90);
+                let swap = crate::interpret::compare(&low, &high).is_gt() && self.random.percent(90);
                 let (low, high) = if swap { (high, low) } else { (low, high) };
                 let (low, high) = (self.parameter_of(ty, low), self.parameter_of(ty, high));
                 Some(self.push(Expr::InRange { a, low, high }, Known::Bool))
             }
             11 => {
-                let a = self.find(|this, id| this.ty(id).is_integer())?;
+                let a = self.find(|this, id| this.ty(id).is_integer() || this.ty(id) == Type::Text)?;
                 let profile = self.profile_near(a);
                 let (table, _) = self.table(TableType { element: self.ty(a), nullable: false }, profile, true);
                 Some(self.push(Expr::Member { a, table }, Known::Bool))
@@ -257,6 +259,7 @@ impl Generator<'_> {
                 Some(self.push(Expr::NullIf(a, b), known))
             }
             21 | 22 => self.cast(),
+            23..=27 => self.string(),
             _ => self.date(),
         }
     }
@@ -280,11 +283,12 @@ impl Generator<'_> {
         }
         let profile = self.profile_near(a);
         let value = profile.value(self.random, ty);
-        if self.random.percent(50) {
-            return self.push(Expr::Constant { ty, value: Some(value) }, Known::one(value));
+        let known = Known::one(&value);
+        if ty != Type::Text && self.random.percent(50) {
+            return self.push(Expr::Constant { ty, value: Some(value) }, known);
         }
         let id = self.parameter_of(ty, value);
-        self.push(Expr::Parameter(id), Known::one(value))
+        self.push(Expr::Parameter(id), known)
     }
 
     fn arithmetic(&mut self) -> Option<ExprId> {
@@ -304,7 +308,7 @@ impl Generator<'_> {
             let zero = self.push(Expr::Constant { ty, value: Some(Scalar::Int(0)) }, Known::int(0, 0));
             let known = match self.known(b) {
                 Known::Int { low, high, .. } => Known::Int { low, high, nonzero: true },
-                known @ (Known::Bool | Known::Float { .. }) => known,
+                known @ (Known::Bool | Known::Text | Known::Float { .. }) => known,
             };
             b = self.push(Expr::NullIf(b, zero), known);
         }
@@ -328,12 +332,12 @@ impl Generator<'_> {
     fn cast(&mut self) -> Option<ExprId> {
         let a = self.find(|_, _| true)?;
         let (from, to) = (self.ty(a), self.random.pick(&Type::ALL));
-        if from != to && (to == Type::Bool || (from == Type::Bool && to.is_float())) {
+        if from != to && (to == Type::Bool || from == Type::Text || to == Type::Text || (from == Type::Bool && to.is_float())) {
             return None;
         }
         let (known, may_raise) = match (self.known(a), to.range()) {
             _ if from == to => (self.known(a), false),
-            (Known::Bool, _) => (Known::int(0, 1), false),
+            (Known::Bool | Known::Text, _) => (Known::int(0, 1), false),
             (Known::Int { low, high, nonzero }, Some((least, greatest))) => {
                 let fits = least <= low && high <= greatest;
                 (if fits { Known::Int { low, high, nonzero } } else { Known::any(to) }, !fits)
@@ -359,6 +363,58 @@ impl Generator<'_> {
         };
         let fault = if from.is_float() && to.is_integer() { fault.or(Some(Fault::BigintRange)) } else { fault };
         Some(self.push(Expr::Cast { to, a, fault }, known))
+    }
+
+    /// A node of texts.
+    fn string(&mut self) -> Option<ExprId> {
+        let a = self.find_type(Type::Text)?;
+        match self.random.below(8) {
+            0 => {
+                let unit = self.random.pick(&TextUnit::ALL);
+                Some(self.push(Expr::TextLength { a, unit }, Known::int(0, 100_000)))
+            }
+            1 => {
+                let pattern = self.short_text();
+                Some(self.push(Expr::TextPosition { a, pattern }, Known::int(0, 100_000)))
+            }
+            2 => {
+                let start = self.number()?;
+                let length = if self.random.percent(60) { Some(self.number()?) } else { None };
+                let may_raise = length.is_some_and(|length| self.known(length).range().is_none_or(|(low, _)| low < 0));
+                if may_raise && !self.risky {
+                    return None;
+                }
+                Some(self.push(Expr::TextSlice { a, start, length }, Known::Text))
+            }
+            3 => {
+                let (side, characters) = (self.random.pick(&TrimSide::ALL), self.short_text());
+                Some(self.push(Expr::TextTrim { a, side, characters }, Known::Text))
+            }
+            _ => {
+                let op = self.random.pick(&MatchOp::ALL);
+                let like = op == MatchOp::Like;
+                let pattern = if like { data::pattern(self.random) } else { data::text(self.random).chars().take(2).collect() };
+                let ignore_case = pattern.is_ascii() && self.random.percent(30);
+                let pattern = self.parameter_of(Type::Text, Scalar::Text(pattern.into()));
+                Some(self.push(Expr::TextMatch { a, op, pattern, ignore_case }, Known::Bool))
+            }
+        }
+    }
+
+    fn short_text(&mut self) -> ParameterId {
+        let count = self.random.below(3);
+        let text: String = data::text(self.random).chars().take(count).collect();
+        self.parameter_of(Type::Text, Scalar::Text(text.into()))
+    }
+
+    /// A node of 64 bits, mostly a small number.
+    fn number(&mut self) -> Option<ExprId> {
+        if self.random.percent(30) {
+            return self.find_type(Type::I64);
+        }
+        let value = Scalar::Int(self.random.between(if self.risky { -3 } else { 0 }, 12));
+        let known = Known::one(&value);
+        Some(self.push(Expr::Constant { ty: Type::I64, value: Some(value) }, known))
     }
 
     fn date(&mut self) -> Option<ExprId> {
@@ -490,7 +546,7 @@ impl Generator<'_> {
         let (low, high) = match self.known(id) {
             Known::Bool => (0, 1),
             Known::Int { low, high, .. } => (low, high),
-            Known::Float { .. } => return None,
+            Known::Float { .. } | Known::Text => return None,
         };
         let size = high.checked_sub(low)?.checked_add(1).filter(|size| *size <= most)?;
         i64::try_from(high).ok()?;

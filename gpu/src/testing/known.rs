@@ -7,6 +7,8 @@ use crate::program::{Arithmetic, Scalar, Type};
 pub(super) enum Known {
     /// Nothing: it is a `bool`.
     Bool,
+    /// Nothing: it is a text.
+    Text,
     /// They lie between these, both included, and perhaps none is 0.
     Int { low: i128, high: i128, nonzero: bool },
     /// The numbers among them are not negative and at most this, if at all; and whether there are NaNs or infinities.
@@ -26,17 +28,19 @@ impl Known {
         match ty.range() {
             Some((low, high)) => Self::int(low, high),
             None if ty == Type::Bool => Self::Bool,
+            None if ty == Type::Text => Self::Text,
             None => Self::Float { greatest: None, special: true },
         }
     }
 
     /// One value.
-    pub(super) fn one(value: Scalar) -> Self {
+    pub(super) fn one(value: &Scalar) -> Self {
         match value {
             Scalar::Bool(_) => Self::Bool,
-            Scalar::Int(value) => Self::int(value, value),
-            Scalar::F32(value) => Self::float(value.into()),
-            Scalar::F64(value) => Self::float(value),
+            Scalar::Int(value) => Self::int(*value, *value),
+            Scalar::F32(value) => Self::float((*value).into()),
+            Scalar::F64(value) => Self::float(*value),
+            Scalar::Text(_) => Self::Text,
         }
     }
 
@@ -55,14 +59,14 @@ impl Known {
                 let greatest = greatest.zip(greatest_b).map(|(a, b)| a.max(b));
                 Self::Float { greatest, special: special || special_b }
             }
-            (known @ (Self::Bool | Self::Int { .. } | Self::Float { .. }), _) => known,
+            (known @ (Self::Bool | Self::Text | Self::Int { .. } | Self::Float { .. }), _) => known,
         }
     }
 
     pub(super) fn range(self) -> Option<(i128, i128)> {
         match self {
             Self::Int { low, high, .. } => Some((low, high)),
-            Self::Bool | Self::Float { .. } => None,
+            Self::Bool | Self::Text | Self::Float { .. } => None,
         }
     }
 
@@ -104,7 +108,7 @@ pub(super) fn arithmetic(op: Arithmetic, a: Known, b: Known, ty: Type) -> (Known
             let may_raise = greatest.is_none() || op == Arithmetic::Multiply;
             (Known::Float { greatest, special: special || special_b || greatest.is_none() || divides }, may_raise)
         }
-        (Known::Bool | Known::Int { .. } | Known::Float { .. }, _) => (Known::any(ty), true),
+        (Known::Bool | Known::Text | Known::Int { .. } | Known::Float { .. }, _) => (Known::any(ty), true),
     }
 }
 

@@ -34,7 +34,7 @@ impl Loop<'_, '_> {
         match *self.pipeline.expr(id) {
             Expr::Column(column) => self.column(column.0),
             Expr::Parameter(parameter) => of(self.scalar(parameter.0)),
-            Expr::Constant { ty, value } => self.constant(ty, value),
+            Expr::Constant { ty, ref value } => self.constant(ty, value.as_ref()),
             Expr::Arithmetic { op, a, b, fault } => self.arithmetic_node(id, op, a, b, fault),
             Expr::Negate { a, fault } => {
                 let held = self.evaluate(a);
@@ -151,6 +151,11 @@ impl Loop<'_, '_> {
                 self.raise(outside, Fault::DateRange, valid);
                 Held { value, valid }
             }
+            Expr::TextLength { .. }
+            | Expr::TextMatch { .. }
+            | Expr::TextPosition { .. }
+            | Expr::TextSlice { .. }
+            | Expr::TextTrim { .. } => of(self.zero(register(ty))),
         }
     }
 
@@ -170,14 +175,16 @@ impl Loop<'_, '_> {
         Held { value, valid }
     }
 
-    fn constant(&mut self, ty: Ty, value: Option<Scalar>) -> Held {
+    fn constant(&mut self, ty: Ty, value: Option<&Scalar>) -> Held {
         match value {
             None => {
                 let value = self.zero(register(ty));
                 Held { value, valid: Some(self.int(types::I8, 0)) }
             }
             Some(value) => {
-                let value = match value {
+                let value = match *value {
+                    // No text is structure: the verifier has seen to it.
+                    Scalar::Text(_) => self.zero(register(ty)),
                     Scalar::Bool(value) => self.int(types::I8, value.into()),
                     Scalar::Int(value) => self.int(register(ty), value),
                     Scalar::F32(value) => self.b.ins().f32const(value),
@@ -347,7 +354,7 @@ impl Loop<'_, '_> {
         let (zero, nan) = match ty {
             Ty::F32 => (self.b.ins().f32const(0.0), self.b.ins().f32const(f32::NAN)),
             Ty::F64 => (self.b.ins().f64const(0.0), self.b.ins().f64const(f64::NAN)),
-            Ty::Bool | Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 | Ty::U8 | Ty::U16 | Ty::U32 => return a,
+            Ty::Bool | Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 | Ty::U8 | Ty::U16 | Ty::U32 | Ty::Text => return a,
         };
         let positive = self.b.ins().fadd(a, zero);
         let is_nan = self.b.ins().fcmp(FloatCC::Unordered, a, a);
@@ -365,7 +372,7 @@ impl Loop<'_, '_> {
                 let flipped = self.b.ins().bxor_imm_s(word, 1i64.wrapping_shl(bits as u32 - 1));
                 if bits == 64 { (flipped, None) } else { (self.b.ins().band_imm_u(flipped, (1i64 << bits) - 1), None) }
             }
-            Ty::I128 => {
+            Ty::I128 | Ty::Text => {
                 let (low, high) = self.b.ins().isplit(a);
                 (self.b.ins().bxor_imm_s(high, i64::MIN), Some(low))
             }

@@ -71,7 +71,7 @@ pub(super) fn register(ty: Ty) -> Type {
         Ty::I16 | Ty::U16 => types::I16,
         Ty::I32 | Ty::U32 => types::I32,
         Ty::I64 => types::I64,
-        Ty::I128 => types::I128,
+        Ty::I128 | Ty::Text => types::I128,
         Ty::F32 => types::F32,
         Ty::F64 => types::F64,
     }
@@ -81,7 +81,7 @@ pub(super) fn register(ty: Ty) -> Type {
 pub(super) fn is_signed(ty: Ty) -> bool {
     match ty {
         Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::I128 => true,
-        Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 | Ty::F32 | Ty::F64 => false,
+        Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 | Ty::F32 | Ty::F64 | Ty::Text => false,
     }
 }
 
@@ -144,6 +144,8 @@ impl<'a, 'f> Loop<'a, 'f> {
                 Expr::Column(column) => columns.push(column.0),
                 Expr::Parameter(parameter) => scalars.push(parameter.0),
                 Expr::InRange { low, high, .. } => scalars.extend([low.0, high.0]),
+                Expr::TextMatch { pattern, .. } | Expr::TextPosition { pattern, .. } => scalars.push(pattern.0),
+                Expr::TextTrim { characters, .. } => scalars.push(characters.0),
                 Expr::Member { table, .. } | Expr::Lookup { table, .. } => tables.push(table.0),
                 Expr::Constant { .. }
                 | Expr::Arithmetic { .. }
@@ -159,7 +161,9 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::NullIf(..)
                 | Expr::Cast { .. }
                 | Expr::DatePart { .. }
-                | Expr::AddMonths { .. } => {}
+                | Expr::AddMonths { .. }
+                | Expr::TextLength { .. }
+                | Expr::TextSlice { .. } => {}
             }
             wanted.extend(expr.operands());
         }

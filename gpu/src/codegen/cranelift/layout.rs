@@ -90,6 +90,7 @@ impl SlotOp {
             Type::Bool => vec![1],
             Type::F32 => f32::NAN.to_le_bytes().to_vec(),
             Type::F64 => f64::NAN.to_le_bytes().to_vec(),
+            Type::Text => vec![],
             Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                 ty.range().map_or(vec![], |(_, high)| high.to_le_bytes()[..ty.bytes()].to_vec())
             }
@@ -98,6 +99,7 @@ impl SlotOp {
             Type::Bool => vec![0],
             Type::F32 => f32::NEG_INFINITY.to_le_bytes().to_vec(),
             Type::F64 => f64::NEG_INFINITY.to_le_bytes().to_vec(),
+            Type::Text => vec![],
             Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                 ty.range().map_or(vec![], |(low, _)| low.to_le_bytes()[..ty.bytes()].to_vec())
             }

@@ -127,7 +127,12 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
         | Expr::NullIf(..)
         | Expr::Cast { .. }
         | Expr::DatePart { .. }
-        | Expr::AddMonths { .. } => None,
+        | Expr::AddMonths { .. }
+        | Expr::TextLength { .. }
+        | Expr::TextMatch { .. }
+        | Expr::TextPosition { .. }
+        | Expr::TextSlice { .. }
+        | Expr::TextTrim { .. } => None,
     }
 }
 

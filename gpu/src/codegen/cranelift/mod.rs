@@ -111,6 +111,9 @@ impl Code {
     }
 
     fn generate(pipeline: &Pipeline, with_text: bool) -> Result<Self> {
+        if pipeline.has_texts() {
+            return Err(Error::Unsupported("texts on this device".to_owned()));
+        }
         let facts = Facts::of(pipeline).map_err(Error::Invalid)?;
         let shape = statement::Shape::of(pipeline, &facts);
         let mut builder = Builder::new(with_text)?;

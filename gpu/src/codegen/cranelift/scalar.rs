@@ -32,7 +32,7 @@ impl Loop<'_, '_> {
         match ty {
             Ty::F32 | Ty::F64 => self.float_arithmetic(op, ty, a, b, checks),
             Ty::I128 => self.wide_arithmetic(op, a, b, checks),
-            Ty::Bool | Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::U8 | Ty::U16 | Ty::U32 => {
+            Ty::Bool | Ty::I8 | Ty::I16 | Ty::I32 | Ty::I64 | Ty::U8 | Ty::U16 | Ty::U32 | Ty::Text => {
                 self.integer_arithmetic(op, ty, a, b, checks)
             }
         }
@@ -327,7 +327,7 @@ impl Loop<'_, '_> {
     pub fn word_of(&mut self, ty: Ty, a: Value) -> Value {
         match ty {
             Ty::I64 => a,
-            Ty::I128 => self.b.ins().ireduce(types::I64, a),
+            Ty::I128 | Ty::Text => self.b.ins().ireduce(types::I64, a),
             Ty::I8 | Ty::I16 | Ty::I32 => self.b.ins().sextend(types::I64, a),
             Ty::Bool | Ty::U8 | Ty::U16 | Ty::U32 => self.b.ins().uextend(types::I64, a),
             Ty::F32 => {

@@ -47,7 +47,7 @@ impl CpuExecution {
     pub(super) fn start(kernel: Arc<CpuKernel>, pool: Pool, run: Run) -> Result<Self> {
         run.values.check(&kernel.pipeline).map_err(Error::Invalid)?;
         let values = Values { tables: run.values.tables.iter().map(roomy).collect(), scalars: run.values.scalars };
-        let parameters = values.scalars.iter().map(|scalar| words(*scalar)).collect();
+        let parameters = values.scalars.iter().map(words).collect();
         let tables = values.tables.iter().map(|table| TableView {
             values: table.values.as_ptr(),
             validity: table.validity.as_ref().map_or(std::ptr::null(), |bits| bits.as_ptr()),
@@ -188,15 +188,16 @@ fn roomy(table: &Arc<Table>) -> Arc<Table> {
         return table.clone();
     }
     let again = |buffer: &arrow::buffer::Buffer| padded(buffer.as_slice().to_vec());
-    Arc::new(Table { ty: table.ty, len: table.len, values: again(&table.values), validity: table.validity.as_ref().map(again) })
+    Arc::new(Table { ty: table.ty, len: table.len, values: again(&table.values), bytes: table.bytes.clone(), validity: table.validity.as_ref().map(again) })
 }
 
 /// A parameter as compiled code loads it.
-fn words(scalar: Scalar) -> [u64; 2] {
+fn words(scalar: &Scalar) -> [u64; 2] {
     match scalar {
-        Scalar::Bool(value) => [value.into(), 0],
-        Scalar::Int(value) => [value as u64, (value >> 64) as u64],
+        Scalar::Bool(value) => [(*value).into(), 0],
+        Scalar::Int(value) => [*value as u64, (value >> 64) as u64],
         Scalar::F32(value) => [value.to_bits().into(), 0],
         Scalar::F64(value) => [value.to_bits(), 0],
+        Scalar::Text(text) => [text.as_ptr() as u64, text.len() as u64],
     }
 }

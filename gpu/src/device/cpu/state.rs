@@ -108,6 +108,7 @@ unsafe fn less(ty: Type, a: *const u8, b: *const u8, at: usize) -> bool {
             Type::I128 => get::<i128>(a, at) < get::<i128>(b, at),
             Type::F32 => float_less(get::<f32>(a, at).into(), get::<f32>(b, at).into()),
             Type::F64 => float_less(get::<f64>(a, at), get::<f64>(b, at)),
+            Type::Text => false,
         }
     }
 }

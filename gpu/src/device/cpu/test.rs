@@ -132,7 +132,7 @@ impl Bound {
 macro_rules! with_integer {
     ($ty:expr, $T:ident => $body:expr) => {
         match $ty {
-            Type::Bool | Type::U8 | Type::F32 | Type::F64 => {
+            Type::Bool | Type::U8 | Type::F32 | Type::F64 | Type::Text => {
                 type $T = u8;
                 $body
             }
@@ -172,7 +172,8 @@ impl Asked {
     fn of(ask: &Ask, values: &Values) -> Self {
         match *ask {
             Ask::Range { column, ty, low, high } => {
-                Self::Range { column, ty, low: values.scalars[low as usize], high: values.scalars[high as usize] }
+                let value = |parameter: u32| values.scalars[parameter as usize].clone();
+                Self::Range { column, ty, low: value(low), high: value(high) }
             }
             Ask::Member { column, ty, table } => {
                 let table = values.tables[table.0 as usize].clone();
@@ -213,7 +214,7 @@ impl Asked {
                     (Scalar::F32(low), Scalar::F32(high)) => unsafe { float(values.cast::<f32>(), rows, *low, *high, out) },
                     // SAFETY: as above.
                     (Scalar::F64(low), Scalar::F64(high)) => unsafe { float(values.cast::<f64>(), rows, *low, *high, out) },
-                    (Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Bool(_), _) => {}
+                    (Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Bool(_) | Scalar::Text(_), _) => {}
                 }
             }
             Self::Bits { column, ty, low, bits } => {

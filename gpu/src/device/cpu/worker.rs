@@ -514,7 +514,7 @@ fn digits(shared: &Shared<'_>, views: &[ColumnView], out: &mut Vec<Digit>) {
                 Type::I8 | Type::U8 => Width::Byte,
                 Type::I16 | Type::U16 => Width::Two,
                 Type::I32 | Type::U32 | Type::F32 => Width::Four,
-                Type::I64 | Type::F64 | Type::I128 => Width::Eight,
+                Type::I64 | Type::F64 | Type::I128 | Type::Text => Width::Eight,
             },
             low: domain.low as u8,
             size: domain.size as u8,

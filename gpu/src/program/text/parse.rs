@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::program::{
     Aggregate, AggregateOp, Arithmetic, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, Order,
-    ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, Type, ValueType,
+    ParameterId, Pipeline, Program, Scalar, Sink, Source, MatchOp, Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType,
 };
 
 /// Why a text is no pipeline.
@@ -77,8 +77,49 @@ pub fn parse_scalar(text: &str, ty: Type) -> Option<Scalar> {
         Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
             Scalar::Int(text.parse().ok()?)
         }
+        Type::Text => Scalar::Text(parse_text(text)?.into()),
     };
     value.is_of(ty).then_some(value)
+}
+
+/// A text from its parts, each quoted and perhaps repeated.
+fn parse_text(word: &str) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = word;
+    loop {
+        let mut part = String::new();
+        let mut characters = rest.strip_prefix('"')?.chars();
+        loop {
+            part.push(match characters.next()? {
+                '"' => break,
+                '\\' => match characters.next()? {
+                    's' => ' ',
+                    'u' => {
+                        let (code, behind) = characters.as_str().strip_prefix('{')?.split_once('}')?;
+                        characters = behind.chars();
+                        char::from_u32(u32::from_str_radix(code, 16).ok()?)?
+                    }
+                    itself @ ('"' | '\\') => itself,
+                    _ => return None,
+                },
+                other => other,
+            });
+        }
+        rest = characters.as_str();
+        let times = match rest.strip_prefix('*') {
+            Some(count) => {
+                let end = count.find('+').unwrap_or(count.len());
+                rest = &count[end..];
+                count[..end].parse().ok()?
+            }
+            None => 1,
+        };
+        text.push_str(&part.repeat(times));
+        match rest.strip_prefix('+') {
+            Some(next) => rest = next,
+            None => return rest.is_empty().then_some(text),
+        }
+    }
 }
 
 /// The lines that say something.
@@ -299,6 +340,23 @@ fn expr(line: &Line<'_>) -> Result<Expr> {
             Expr::DatePart { part, a: line.node()? }
         }
         "add_months" => Expr::AddMonths { a: line.node()?, months: line.node()? },
+        "text_length" => {
+            let unit = line.named("unit", |name| TextUnit::ALL.into_iter().find(|unit| unit.name() == name))?;
+            Expr::TextLength { a: line.node()?, unit }
+        }
+        "text_match" => {
+            let op = line.named("match", |name| MatchOp::ALL.into_iter().find(|op| op.name() == name))?;
+            let (a, pattern) = (line.node()?, ParameterId(line.number("a parameter's number")?));
+            Expr::TextMatch { a, op, pattern, ignore_case: line.has("ignore_case") }
+        }
+        "text_position" => {
+            Expr::TextPosition { a: line.node()?, pattern: ParameterId(line.number("a parameter's number")?) }
+        }
+        "text_slice" => Expr::TextSlice { a: line.node()?, start: line.node()?, length: line.node_if_any()? },
+        "text_trim" => {
+            let side = line.named("side", |name| TrimSide::ALL.into_iter().find(|side| side.name() == name))?;
+            Expr::TextTrim { a: line.node()?, side, characters: ParameterId(line.number("a parameter's number")?) }
+        }
         name => {
             if let Some(op) = Arithmetic::ALL.into_iter().find(|op| op.name() == name) {
                 Expr::Arithmetic { op, a: line.node()?, b: line.node()?, fault: line.fault()? }
