@@ -119,7 +119,7 @@ macro_rules! with_native {
                 type $native = u32;
                 $body
             }
-            Type::Bool | Type::F32 | Type::F64 => unreachable!("integers of type {}", $ty.name()),
+            Type::Bool | Type::F32 | Type::F64 | Type::Text => unreachable!("integers of type {}", $ty.name()),
         }
     };
 }

@@ -47,7 +47,7 @@ pub(super) fn arithmetic(op: Arithmetic, a: Scalar, b: Scalar, ty: Type, fault: 
             float_faults(op, a, b, value, fault)?;
             Ok(Scalar::F64(value))
         }
-        (Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_), _) => Err(Stop::Promise("operands of two types")),
+        (Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_), _) => Err(Stop::Promise("operands of two types")),
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn negate(a: Scalar, ty: Type, fault: Option<Fault>) -> Result<Scalar
         Scalar::Int(a) => fitting(a.checked_neg(), ty, fault),
         Scalar::F32(a) => Ok(Scalar::F32(-a)),
         Scalar::F64(a) => Ok(Scalar::F64(-a)),
-        Scalar::Bool(_) => Err(Stop::Promise("negate of bool")),
+        Scalar::Bool(_) | Scalar::Text(_) => Err(Stop::Promise("negate of no number")),
     }
 }
 
@@ -142,6 +142,7 @@ pub(super) fn cast(a: Scalar, from: Type, to: Type, fault: Option<Fault>) -> Res
             Ok(Scalar::F32(value))
         }
         (Scalar::F64(a), _) => float_to_integer(a, to, fault),
+        (Scalar::Text(_), _) => Err(Stop::Promise("a cast of text")),
     }
 }
 
