@@ -47,7 +47,9 @@ pub(super) fn arithmetic(op: Arithmetic, a: Scalar, b: Scalar, ty: Type, fault: 
             float_faults(op, a, b, value, fault)?;
             Ok(Scalar::F64(value))
         }
-        (Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_), _) => Err(Stop::Promise("operands of two types")),
+        (Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_), _) => {
+            Err(Stop::Promise("operands of two types"))
+        }
     }
 }
 
