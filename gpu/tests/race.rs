@@ -137,7 +137,7 @@ fn mix(at: u64) -> u64 {
 
 /// Texts of up to 40 bytes with much in common: a few of them, or nearly as many as rows.
 fn texts(ty: ValueType, number: u32, from: usize, rows: usize) -> Arc<Column> {
-    let (mut offsets, mut bytes, mut validity) = (vec![0i32], Vec::new(), vec![0u8; rows.div_ceil(8)]);
+    let (mut offsets, mut bytes, mut validity) = (vec![0i32], Vec::<u8>::new(), vec![0u8; rows.div_ceil(8)]);
     for at in 0..rows {
         let random = mix((from + at) as u64 * 8 + u64::from(number));
         validity[at / 8] |= u8::from(random >> 50 & 7 != 0) << (at % 8);

@@ -116,7 +116,7 @@ fn a_node_of_any_number_can_be_a_lookup() {
     b.0.sink = Sink::Materialize { columns: vec![last] };
     // A table that leads every number to the next one, in a circle of seven.
     let values = padded((0..7i64).flat_map(|at| ((at + 1) % 7).to_le_bytes()).collect());
-    let table = Arc::new(Table { ty, len: 7, values, validity: Some(padded(vec![0x7f])) });
+    let table = Arc::new(Table { ty, len: 7, values, bytes: None, validity: Some(padded(vec![0x7f])) });
     let chunk = Chunk { rows: 7, columns: vec![integers(Type::U8, 0..7)] };
     let run = Run { values: Values { scalars: vec![], tables: vec![table] }, rows: 7, cancel: Cancel::default(), threads: 0 };
     let mut execution = Emulated::default().compile(&b.0).unwrap().start(run).unwrap();
