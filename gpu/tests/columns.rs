@@ -8,7 +8,7 @@ use arrow::array::*;
 use arrow::compute::{cast, concat};
 use arrow::datatypes::*;
 use warpwise_gpu::cache::{ColumnCache, ColumnRequest, ResidentColumn, SegmentRows};
-use warpwise_gpu::column::{Broken, CHUNK_ROWS, Column, Decode, Dictionary, Encoding, Prepared, recode};
+use warpwise_gpu::column::{Broken, CHUNK_ROWS, Column, Decode, Dictionary, Encoding, Facts, Prepared, recode};
 use warpwise_gpu::memory::Budget;
 use warpwise_gpu::program::{Fault, Type, ValueType};
 use warpwise_gpu::{Error, Result};
@@ -208,29 +208,66 @@ fn large_columns_come_back() {
 }
 
 #[test]
-fn refusals_name_the_type_or_the_limit() {
+fn refusals_name_the_type() {
     let array: ArrayRef = Arc::new(UInt64Array::from(vec![1]));
     let error = resident(&roomy(), &DataType::UInt64, &[vec![array]]).unwrap_err();
     assert_eq!(error, Error::Unsupported("column type UInt64 has no device form".to_owned()));
-    // Found once, a column without a device form is not loaded again.
-    let array: ArrayRef = Arc::new(StringArray::from_iter_values((0..70_000).map(|v| v.to_string())));
+}
+
+#[test]
+fn strings_with_many_values_become_texts() {
+    let many: ArrayRef = Arc::new(StringArray::from_iter((0..70_000).map(|v| (v % 7 > 0).then(|| format!("é{v}")))));
+    let small: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("b")]));
     let (cache, loads) = (roomy(), AtomicUsize::new(0));
-    let segments = [(0, 70_000)];
-    let request = ColumnRequest { owner: 1, column: 0, logical: DataType::Utf8, nullable: true, segments: &segments };
-    for _ in 0..2 {
-        let load = |_| {
-            loads.fetch_add(1, Ordering::Relaxed);
-            Ok(vec![array.clone()])
-        };
-        let error = cache.resident(&request, &load).unwrap_err();
-        assert_eq!(error, Error::Unsupported("more than 65536 distinct values".to_owned()));
-        assert_eq!(cache.refusal(&request), Some(error));
+    let load = |segments: &[(u64, usize)], at: usize| {
+        loads.fetch_add(1, Ordering::Relaxed);
+        Ok(vec![if segments[at].0 == 0 { small.clone() } else { many.clone() }])
+    };
+    let request = |segments: &'static [(u64, usize)]| ColumnRequest {
+        owner: 1,
+        column: 0,
+        logical: DataType::Utf8,
+        nullable: true,
+        segments,
+    };
+    let ask = |segments: &'static [(u64, usize)]| cache.resident(&request(segments), &|at| load(segments, at)).unwrap();
+    // A dictionary at first; the codes become texts once another segment has too many values.
+    let first = ask(&[(0, 3)]);
+    assert_eq!((first.facts.ty.ty, first.facts.words.as_ref().unwrap().len()), (Type::U8, 2));
+    let both = ask(&[(0, 3), (1, 70_000)]);
+    assert_eq!(both.facts.encoding, Encoding::Text);
+    assert_eq!((both.facts.ty, both.facts.range, both.facts.nulls), (ValueType::nullable(Type::Text), None, 10_001));
+    assert!(both.facts.words.is_none() && both.chunks.iter().all(|chunk| chunk.ty.ty == Type::Text));
+    assert_eq!(decoded(&both).as_ref(), concat(&[small.as_ref(), many.as_ref()]).unwrap().as_ref());
+    assert_eq!(decoded(&ask(&[(0, 3)])).as_ref(), small.as_ref());
+    assert_eq!(decoded(&first).as_ref(), small.as_ref());
+    // The array's own bytes, not a copy.
+    assert_eq!(both.chunks[1].bytes.as_ref().unwrap().as_ptr(), many.as_string::<i32>().values().as_ptr());
+    assert_eq!(loads.load(Ordering::Relaxed), 2);
+    assert!(cache.facts_if_known(&request(&[(0, 3)])).unwrap().words.is_none());
+}
+
+#[test]
+fn texts_of_every_layout_read_back() {
+    let rows = |count: usize| (0..count).map(|v| (v % 5 > 0).then(|| format!("{}{v}", "日".repeat(v % 40))));
+    let plain: ArrayRef = Arc::new(StringArray::from_iter(rows(3000)));
+    for ty in [DataType::LargeUtf8, DataType::Utf8View, dictionary_type()] {
+        let array = cast(&plain, &ty).unwrap().slice(1000, 1500);
+        for pieces in [vec![array.clone()], vec![array.slice(0, 700), array.slice(700, 0), array.slice(700, 800)]] {
+            let prepared = Prepared::new(&ty, &pieces, None).unwrap();
+            let summary = prepared.summary(&ty);
+            let encoding = summary.encoding(&ty).unwrap();
+            assert_eq!((encoding, summary.nulls), (Encoding::Text, 300));
+            let facts = Facts::new(ty.clone(), encoding, &summary, None);
+            let found = Decode::of(&facts).array(&prepared.encode(encoding).unwrap()).unwrap();
+            assert_eq!(&cast(&found, &DataType::Utf8).unwrap(), &plain.slice(1000, 1500));
+            assert_eq!(found.data_type(), &ty);
+        }
     }
-    assert_eq!(loads.load(Ordering::Relaxed), 1);
-    // Others of the column's segments are served.
-    let small: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
-    let request = ColumnRequest { segments: &[(1, 2)], ..request };
-    assert_eq!(cache.resident(&request, &|_| Ok(vec![small.clone()])).unwrap().facts.words.unwrap().len(), 2);
+}
+
+fn dictionary_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
 fn encoding(array: ArrayRef) -> (Encoding, Option<(i128, i128)>) {

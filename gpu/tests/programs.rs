@@ -91,7 +91,7 @@ fn random_programs_have_everything() {
         nulls += u64::from(found.rows.iter().flatten().any(Option::is_none));
     }
     let words = "column parameter constant negate in_range member lookup not and or is_null is_distinct select coalesce null_if \
-                 cast date_part add_months if stage emit materialize bitmap group top_k order key count sum min max \
+                 cast date_part add_months text_length text_match text_position text_slice text_trim if stage emit materialize bitmap group top_k order key count sum min max \
                  count_distinct sum_distinct";
     let mut wanted: Vec<&str> = words.split(' ').collect();
     wanted.extend(["add !", "divide !", "multiply !", "negate !", "cast !", "sum !"]);

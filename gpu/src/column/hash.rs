@@ -9,6 +9,12 @@ use std::sync::LazyLock;
 /// The most bytes of a string that fit an integer beside their number.
 pub(super) const SHORT: usize = 15;
 
+/// The hash of a string that has no key, all of it: equal in this process for equal strings.
+#[inline]
+pub(crate) fn hash_of_long(text: &[u8]) -> u64 {
+    Hash::of_long(text).0
+}
+
 /// Odd constants without structure (digits of pi).
 const K: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345];
 
@@ -35,6 +41,7 @@ impl Hash {
     }
 
     /// That of a string that has no key.
+    #[inline]
     pub(super) fn of_long(text: &[u8]) -> Self {
         let mut hash = *SEED ^ text.len() as u64;
         let (pairs, _) = text.as_chunks::<16>();

@@ -24,6 +24,7 @@ pub use decode::Decode;
 pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Words};
 pub use encode::{Broken, Prepared, recode, spell};
 pub use encoding::{Encoding, Facts, Summary};
+pub(crate) use hash::hash_of_long;
 pub use raw::chunks;
 
 /// The most rows of a chunk. A multiple of 64, so that slices of bits begin at a byte.

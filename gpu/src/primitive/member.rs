@@ -54,7 +54,8 @@ pub(super) fn address(ty: Type) -> *const u8 {
         Type::U8 | Type::Bool => of_u8 as *const u8,
         Type::U16 => of_u16 as *const u8,
         // Floats have no members: the verifier has seen to it.
-        Type::U32 | Type::F32 | Type::F64 | Type::Text => of_u32 as *const u8,
+        Type::U32 | Type::F32 | Type::F64 => of_u32 as *const u8,
+        Type::Text => super::string::member as *const u8,
     }
 }
 

@@ -9,8 +9,12 @@
 pub mod date;
 pub mod integer;
 pub mod member;
+pub mod pattern;
+pub mod search;
 pub mod select;
 pub mod split;
+pub mod string;
+pub mod text_select;
 
 use crate::program::{Arithmetic, DatePart, Type};
 
@@ -33,6 +37,24 @@ pub enum Primitive {
     AddMonths,
     /// `(values, length, value) -> whether it is among them`.
     Member(Type),
+    /// `(a, length, b, length) -> -1, 0 or 1`.
+    TextCompare,
+    /// `(a, length, b, length) -> whether they are the same`.
+    TextEqual,
+    /// `(text, length) -> how many characters`.
+    TextCharacters,
+    /// `(pattern, text, length) -> whether it matches`.
+    TextMatch,
+    /// `(pattern, text, length) -> where the pattern begins, in characters from 1; 0 where it does not`.
+    TextPosition,
+    /// `(text, length, start, length in characters, out) -> bytes of the part`: its address through the pointer.
+    TextSlice,
+    /// `(pattern, text, length, sides, out) -> bytes that are left`: their address through the pointer.
+    TextTrim,
+    /// `(text, length, out) -> the second word of its key`: the first through the pointer.
+    TextKey,
+    /// `(text, length) -> the first eight bytes as a number of their order`.
+    TextPrefix,
 }
 
 /// What a primitive's argument or result is.
@@ -54,6 +76,8 @@ impl Primitive {
     /// All of them.
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Multiply128, Self::ToF64, Self::ToF32, Self::FromF64, Self::AddMonths];
+        all.extend([Self::TextCompare, Self::TextEqual, Self::TextCharacters, Self::TextMatch, Self::TextPosition]);
+        all.extend([Self::TextSlice, Self::TextTrim, Self::TextKey, Self::TextPrefix]);
         all.extend(Arithmetic::ALL.into_iter().map(Self::Divide128));
         all.extend(DatePart::ALL.into_iter().map(Self::DatePart));
         all.extend(Type::ALL.into_iter().map(Self::Member));
@@ -71,6 +95,15 @@ impl Primitive {
             Self::DatePart(part) => format!("date_{}", part.name()),
             Self::AddMonths => "add_months".to_owned(),
             Self::Member(ty) => format!("member_{}", ty.name()),
+            Self::TextCompare => "text_compare".to_owned(),
+            Self::TextEqual => "text_equal".to_owned(),
+            Self::TextCharacters => "text_characters".to_owned(),
+            Self::TextMatch => "text_match".to_owned(),
+            Self::TextPosition => "text_position".to_owned(),
+            Self::TextSlice => "text_slice".to_owned(),
+            Self::TextTrim => "text_trim".to_owned(),
+            Self::TextKey => "text_key".to_owned(),
+            Self::TextPrefix => "text_prefix".to_owned(),
         }
     }
 
@@ -85,7 +118,16 @@ impl Primitive {
             Self::DatePart(_) => (&[I32], I32),
             Self::AddMonths => (&[I32, I32, I64], I8),
             Self::Member(Type::I128) => (&[I64, I64, I64, I64], I8),
+            Self::Member(Type::Text) => (&[I64, I64, I64, I64, I64], I8),
             Self::Member(_) => (&[I64, I64, I64], I8),
+            Self::TextCompare => (&[I64, I64, I64, I64], I32),
+            Self::TextEqual => (&[I64, I64, I64, I64], I8),
+            Self::TextCharacters => (&[I64, I64], I32),
+            Self::TextMatch => (&[I64, I64, I64], I8),
+            Self::TextPosition => (&[I64, I64, I64], I32),
+            Self::TextSlice | Self::TextTrim => (&[I64, I64, I64, I64, I64], I64),
+            Self::TextKey => (&[I64, I64, I64], I64),
+            Self::TextPrefix => (&[I64, I64], I64),
         }
     }
 
@@ -100,6 +142,15 @@ impl Primitive {
             Self::DatePart(part) => date::part(part),
             Self::AddMonths => date::add_months as *const u8,
             Self::Member(ty) => member::address(ty),
+            Self::TextCompare => string::compare as *const u8,
+            Self::TextEqual => string::equal as *const u8,
+            Self::TextCharacters => string::characters as *const u8,
+            Self::TextMatch => string::matches as *const u8,
+            Self::TextPosition => string::position as *const u8,
+            Self::TextSlice => string::slice as *const u8,
+            Self::TextTrim => string::trim as *const u8,
+            Self::TextKey => string::key as *const u8,
+            Self::TextPrefix => string::prefix as *const u8,
         }
     }
 }

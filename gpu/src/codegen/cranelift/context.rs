@@ -8,6 +8,15 @@ pub struct ColumnView {
     pub values: *const u8,
     /// The byte of the block's first validity bit; of a column without NULLs, bits that are all set.
     pub validity: *const u8,
+    /// What the values of a column of texts lead into.
+    pub bytes: *const u8,
+    /// How many bytes can be read there.
+    pub readable: usize,
+}
+
+impl ColumnView {
+    /// One of nothing.
+    pub const NONE: Self = Self { values: std::ptr::null(), validity: std::ptr::null(), bytes: std::ptr::null(), readable: 0 };
 }
 
 /// The addresses of a table parameter.
@@ -20,6 +29,8 @@ pub struct TableView {
     pub validity: *const u8,
     /// How many.
     pub len: u64,
+    /// What the elements of a table of texts lead into.
+    pub bytes: *const u8,
 }
 
 /// What compiled code reads and writes. One for each worker.
@@ -30,6 +41,8 @@ pub struct Context {
     pub fault: u64,
     /// The parameters, 16 bytes each.
     pub parameters: *const u8,
+    /// The patterns of the run.
+    pub patterns: *const crate::primitive::pattern::Pattern,
     /// The tables.
     pub tables: *const TableView,
     /// The columns of the block.

@@ -71,6 +71,10 @@ impl Loop<'_, '_> {
                 let value = if operand == Ty::I128 {
                     let (low, high) = self.b.ins().isplit(held.value);
                     self.call(primitive, &[values, length, low, high])
+                } else if operand == Ty::Text {
+                    let bytes = self.text_bytes(table.0, true);
+                    let (at, bytes_of) = self.text_parts(held.value);
+                    self.call(primitive, &[values, length, bytes, at, bytes_of])
                 } else {
                     let word = self.word_of(operand, held.value);
                     self.call(primitive, &[values, length, word])
@@ -155,7 +159,7 @@ impl Loop<'_, '_> {
             | Expr::TextMatch { .. }
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
-            | Expr::TextTrim { .. } => of(self.zero(register(ty))),
+            | Expr::TextTrim { .. } => self.text_node(id),
         }
     }
 
@@ -164,6 +168,9 @@ impl Loop<'_, '_> {
         let base = self.base(column, false);
         let value = if ty.ty == Ty::Bool {
             self.bit(base, self.row)
+        } else if ty.ty == Ty::Text {
+            let bytes = self.text_bytes(column, false);
+            self.text_at(base, self.row, bytes)
         } else {
             let address = self.element(base, self.row, ty.ty.bytes());
             self.b.ins().load(register(ty.ty), plain(), address, 0)
@@ -226,6 +233,13 @@ impl Loop<'_, '_> {
         let value = if ty.element == Ty::Bool {
             let bit = self.bit(values, index);
             self.b.ins().band(bit, inside)
+        } else if ty.element == Ty::Text {
+            let bytes = self.text_bytes(table.0, true);
+            let found = self.text_at(values, index, bytes);
+            // Not the null pointer, which is no value.
+            let zero = self.int(types::I64, 0);
+            let nothing = self.b.ins().iconcat(bytes, zero);
+            self.choose_value(inside, found, nothing)
         } else {
             let address = self.element(values, index, ty.element.bytes());
             let found = self.b.ins().load(register(ty.element), plain(), address, 0);
@@ -393,7 +407,9 @@ impl Loop<'_, '_> {
 
     /// The least of two values, or the greatest.
     pub fn extreme(&mut self, ty: Ty, a: Value, b: Value, least: bool) -> Value {
-        let better = if ty.is_float() {
+        let better = if ty == Ty::Text {
+            self.text_is_better(a, b, least)
+        } else if ty.is_float() {
             let op = if least { Comparison::Less } else { Comparison::Greater };
             self.compare(op, ty, a, b)
         } else if ty == Ty::I64 || ty == Ty::I32 || ty == Ty::U32 {

@@ -42,6 +42,8 @@ pub(super) struct Loop<'a, 'f> {
     bases: HashMap<(u32, bool), Value>,
     scalars: HashMap<u32, Value>,
     tables: HashMap<u32, (Value, Value, Value)>,
+    /// What texts of columns, and of tables, lead into.
+    texts: HashMap<(u32, bool), Value>,
     functions: HashMap<Primitive, FuncRef>,
     faults: HashMap<u32, Block>,
     out: Option<StackSlot>,
@@ -116,6 +118,7 @@ impl<'a, 'f> Loop<'a, 'f> {
             bases: HashMap::new(),
             scalars: HashMap::new(),
             tables: HashMap::new(),
+            texts: HashMap::new(),
             functions: HashMap::new(),
             faults: HashMap::new(),
             out: None,
@@ -144,8 +147,6 @@ impl<'a, 'f> Loop<'a, 'f> {
                 Expr::Column(column) => columns.push(column.0),
                 Expr::Parameter(parameter) => scalars.push(parameter.0),
                 Expr::InRange { low, high, .. } => scalars.extend([low.0, high.0]),
-                Expr::TextMatch { pattern, .. } | Expr::TextPosition { pattern, .. } => scalars.push(pattern.0),
-                Expr::TextTrim { characters, .. } => scalars.push(characters.0),
                 Expr::Member { table, .. } | Expr::Lookup { table, .. } => tables.push(table.0),
                 Expr::Constant { .. }
                 | Expr::Arithmetic { .. }
@@ -163,7 +164,10 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::DatePart { .. }
                 | Expr::AddMonths { .. }
                 | Expr::TextLength { .. }
-                | Expr::TextSlice { .. } => {}
+                | Expr::TextMatch { .. }
+                | Expr::TextPosition { .. }
+                | Expr::TextSlice { .. }
+                | Expr::TextTrim { .. } => {}
             }
             wanted.extend(expr.operands());
         }
@@ -174,6 +178,11 @@ impl<'a, 'f> Loop<'a, 'f> {
                 let values = at + offset_of!(ColumnView, values);
                 let base = self.b.ins().load(types::I64, fixed(), views, values as i32);
                 self.bases.insert((column, false), base);
+                if self.pipeline.columns[column as usize].ty == Ty::Text {
+                    let bytes = at + offset_of!(ColumnView, bytes);
+                    let base = self.b.ins().load(types::I64, fixed(), views, bytes as i32);
+                    self.texts.insert((column, false), base);
+                }
                 if self.pipeline.columns[column as usize].nullable {
                     let validity = at + offset_of!(ColumnView, validity);
                     let base = self.b.ins().load(types::I64, fixed(), views, validity as i32);
@@ -197,7 +206,9 @@ impl<'a, 'f> Loop<'a, 'f> {
                 let values = load(offset_of!(TableView, values));
                 let validity = load(offset_of!(TableView, validity));
                 let length = load(offset_of!(TableView, len));
+                let bytes = load(offset_of!(TableView, bytes));
                 self.tables.insert(table, (values, validity, length));
+                self.texts.insert((table, true), bytes);
             }
         }
     }
@@ -276,6 +287,11 @@ impl<'a, 'f> Loop<'a, 'f> {
     /// A table's values, validity and length.
     pub fn table(&self, table: u32) -> (Value, Value, Value) {
         self.tables[&table]
+    }
+
+    /// What the texts of a column, or of a table, lead into.
+    pub fn text_bytes(&self, id: u32, table: bool) -> Value {
+        self.texts[&(id, table)]
     }
 
     /// What is known of a node here.

@@ -11,6 +11,8 @@ use super::aggregate::Place;
 use super::context::Context;
 use super::function::{Loop, plain, register};
 use super::layout::{KeyField, KeyLayout, StateLayout, TAKEN};
+use crate::primitive::Primitive;
+use crate::primitive::string::LONG;
 use crate::program::{Key, Type as Ty};
 
 /// Multipliers that mix the bits of a key (Fibonacci hashing, and one of Stafford's).
@@ -124,6 +126,11 @@ impl Loop<'_, '_> {
                 parts.push((word, self.b.ins().ishl_imm_u(null, i64::from(shift))));
             }
         }
+        if field.ty.ty == Ty::Text {
+            let words = self.text_key(value);
+            parts.extend(words.into_iter().enumerate().map(|(at, word)| (field.word + at, word)));
+            return parts;
+        }
         if field.bits == 128 {
             let (low, high) = self.b.ins().isplit(value);
             parts.extend([(field.word, low), (field.word + 1, high)]);
@@ -151,7 +158,7 @@ pub(super) fn write_homes(mut this: Loop<'_, '_>, keys: &KeyLayout, config: isa:
         this.b.ins().store(plain(), *word, at, number as i32 * 8);
     }
     let mut hash: Option<Value> = None;
-    for word in &words {
+    for (_, word) in words.iter().enumerate().filter(|(at, _)| !keys.addresses.contains(at)) {
         let mixed = match hash {
             Some(before) => this.b.ins().bxor(before, *word),
             None => *word,
@@ -190,13 +197,27 @@ pub(super) fn write_hash(mut this: Loop<'_, '_>, keys: &KeyLayout, layout: &Stat
     this.b.switch_to_block(probe);
     let entry = this.element(entries, index, stride);
     let mut same: Option<Value> = None;
-    for (number, word) in words.iter().enumerate() {
+    for (number, word) in words.iter().enumerate().filter(|(at, _)| !keys.addresses.contains(at)) {
         let there = this.b.ins().load(types::I64, plain(), entry, number as i32 * 8);
         let equal = this.b.ins().icmp(IntCC::Equal, there, *word);
         same = this.both(same, Some(equal));
     }
     let same = same.unwrap_or(index);
-    this.b.ins().brif(same, found, &[], other, &[]);
+    let mut holds = this.b.create_block();
+    this.b.ins().brif(same, if keys.addresses.is_empty() { found } else { holds }, &[], other, &[]);
+    // Long texts whose hashes and lengths are the same are most likely the same.
+    for (at, number) in keys.addresses.iter().enumerate() {
+        this.b.switch_to_block(holds);
+        let there = this.b.ins().load(types::I64, plain(), entry, *number as i32 * 8);
+        let differ = this.b.ins().icmp(IntCC::NotEqual, there, words[*number]);
+        holds = if at + 1 == keys.addresses.len() { found } else { this.b.create_block() };
+        let compare = this.b.create_block();
+        this.b.ins().brif(differ, compare, &[], holds, &[]);
+        this.b.switch_to_block(compare);
+        let length = this.b.ins().band_imm_u(words[*number - 1], !LONG as i64);
+        let same = this.call(Primitive::TextEqual, &[there, length, words[*number], length]);
+        this.b.ins().brif(same, holds, &[], other, &[]);
+    }
     this.b.switch_to_block(other);
     let first = this.b.ins().load(types::I64, plain(), entry, 0);
     this.b.ins().brif(first, collide, &[], insert, &[]);

@@ -201,6 +201,8 @@ pub struct KeyLayout {
     pub words: usize,
     /// Each key.
     pub fields: Vec<KeyField>,
+    /// The words that are addresses of long texts: they are neither hashed nor compared, the texts are.
+    pub addresses: Vec<usize>,
 }
 
 /// Where a key lies.
@@ -210,7 +212,7 @@ pub struct KeyField {
     pub expr: ExprId,
     /// Its type.
     pub ty: ValueType,
-    /// The word; 128 bits go on in the next one.
+    /// The word; 128 bits go on in the next one, a text in the next two.
     pub word: usize,
     /// The lowest bit.
     pub shift: u32,
@@ -240,7 +242,7 @@ impl KeyLayout {
             used[at] += bits.min(64);
             (at, used[at] - bits.min(64))
         };
-        let mut fields = vec![];
+        let (mut fields, mut addresses) = (vec![], vec![]);
         for expr in keys {
             let ty = facts.ty(*expr);
             let (bits, signed) = key_bits(ty.ty, facts.interval(*expr));
@@ -249,6 +251,9 @@ impl KeyLayout {
                 let (word, _) = place(64);
                 let (next, _) = place(64);
                 debug_assert_eq!(next, word + 1);
+                if ty.ty == Type::Text {
+                    addresses.push(place(64).0);
+                }
                 (word, 0)
             } else {
                 place(bits)
@@ -256,7 +261,7 @@ impl KeyLayout {
             let null = ty.nullable.then(|| place(1));
             fields.push(KeyField { expr: *expr, ty, word, shift, bits, signed, null });
         }
-        Self { words: used.len(), fields }
+        Self { words: used.len(), fields, addresses }
     }
 }
 
@@ -281,6 +286,9 @@ pub struct RowLayout {
     pub words: usize,
     /// Each key of the order.
     pub order: Vec<OrderField>,
+    /// Of each key that is a text the word with its address, behind that of its begin and in front of that of its length; and
+    /// whether the greatest comes first.
+    pub texts: Vec<(usize, bool)>,
     /// The columns.
     pub columns: Vec<RowColumn>,
 }
@@ -294,10 +302,12 @@ pub struct OrderField {
     pub ty: ValueType,
     /// Word and bit of the NULL.
     pub null: Option<(usize, u32)>,
-    /// The word; 128 bits go on in the next one, the higher half first.
+    /// The word; 128 bits go on in the next one, the higher half first. Of a text, its begin.
     pub word: usize,
     /// The lowest bit.
     pub shift: u32,
+    /// How many bits: of a text 63 beside a bit of NULL.
+    pub bits: u32,
 }
 
 /// A column of a row.
@@ -325,11 +335,15 @@ impl RowLayout {
             left -= bits;
             (words - 1, left)
         };
-        let mut fields = vec![];
+        let (mut fields, mut texts) = (vec![], vec![]);
         for key in order {
             let ty = facts.ty(key.expr);
             let null = ty.nullable.then(|| place(1));
-            let (word, shift) = match ty.ty.bits() {
+            let bits = match ty.ty {
+                Type::Text => 64 - u32::from(ty.nullable),
+                other => other.bits(),
+            };
+            let (word, shift) = match bits {
                 128 => {
                     let (word, _) = place(64);
                     place(64);
@@ -337,7 +351,11 @@ impl RowLayout {
                 }
                 bits => place(bits),
             };
-            fields.push(OrderField { order: key.clone(), ty, null, word, shift });
+            if ty.ty == Type::Text {
+                texts.push((place(64).0, key.descending));
+                place(64);
+            }
+            fields.push(OrderField { order: key.clone(), ty, null, word, shift, bits });
         }
         let words = words.max(1);
         let mut offset = words * 8;
@@ -355,6 +373,6 @@ impl RowLayout {
                 offset += 1;
             }
         }
-        Self { stride: offset.next_multiple_of(8), words, order: fields, columns: places }
+        Self { stride: offset.next_multiple_of(8), words, order: fields, texts, columns: places }
     }
 }

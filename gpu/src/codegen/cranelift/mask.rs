@@ -88,11 +88,11 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
     match *pipeline.expr(id) {
         Expr::Column(found) => one(Ask::Bit { column: found.0 }, found.0),
         Expr::InRange { a, low, high } => {
-            let (column, ty) = column(a)?;
+            let (column, ty) = column(a).filter(|(_, ty)| *ty != Type::Text)?;
             one(Ask::Range { column, ty, low: low.0, high: high.0 }, column)
         }
         Expr::Member { a, table } => {
-            let (column, ty) = column(a)?;
+            let (column, ty) = column(a).filter(|(_, ty)| *ty != Type::Text)?;
             one(Ask::Member { column, ty, table }, column)
         }
         Expr::Lookup { table, index } => {

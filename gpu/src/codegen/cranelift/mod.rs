@@ -18,11 +18,13 @@ mod module;
 mod rows;
 mod scalar;
 mod statement;
+pub mod string;
 
 use context::RowLoop;
 use layout::{KeyLayout, RowLayout, StateLayout};
 use mask::Test;
 use module::{Builder, Functions};
+use string::TextTest;
 
 use self::function::Loop;
 use crate::codegen::analysis::Facts;
@@ -35,12 +37,21 @@ pub struct Code {
     functions: Functions,
     /// What vector instructions test before the first loop.
     pub test: Option<Test>,
-    /// Loops that leave the rows which pass.
-    pub filters: Vec<RowLoop>,
+    /// What leaves the rows which pass.
+    pub filters: Vec<FilterCode>,
     /// How often at most a row reaches the sink.
     pub emits: usize,
     /// What takes the rows.
     pub sink: SinkCode,
+}
+
+/// A filter of a list of rows.
+#[derive(Clone, Copy)]
+pub enum FilterCode {
+    /// A loop.
+    Loop(RowLoop),
+    /// A test of stored texts.
+    Text(TextTest),
 }
 
 /// The loops of a sink.
@@ -111,27 +122,32 @@ impl Code {
     }
 
     fn generate(pipeline: &Pipeline, with_text: bool) -> Result<Self> {
-        if pipeline.has_texts() {
-            return Err(Error::Unsupported("texts on this device".to_owned()));
-        }
         let facts = Facts::of(pipeline).map_err(Error::Invalid)?;
         let shape = statement::Shape::of(pipeline, &facts);
         let mut builder = Builder::new(with_text)?;
         let mut filters = vec![];
         for (at, filter) in shape.filters.iter().enumerate() {
             let roots = match filter {
+                statement::Filter::Text(test) => {
+                    filters.push(Err(*test));
+                    continue;
+                }
                 statement::Filter::Conditions(conditions) => conditions.clone(),
                 statement::Filter::Body => conditions(&pipeline.body),
             };
-            filters.push(builder.define(&format!("filter{at}"), |b, imports, config| {
+            filters.push(Ok(builder.define(&format!("filter{at}"), |b, imports, config| {
                 statement::write(Loop::open(b, pipeline, &facts, imports, &roots), filter, config);
-            })?);
+            })?));
         }
         let plan = Plan::of(pipeline, &facts)?;
         let mut loops = vec![];
         plan.define(pipeline, &facts, &mut builder, &mut loops)?;
         let functions = builder.finish()?;
-        let filters = filters.into_iter().map(|at| functions.get(at)).collect();
+        let filters = filters.into_iter().map(|filter| match filter {
+            Ok(at) => FilterCode::Loop(functions.get(at)),
+            Err(test) => FilterCode::Text(test),
+        });
+        let filters = filters.collect();
         let loops: Vec<RowLoop> = loops.into_iter().map(|at| functions.get(at)).collect();
         Ok(Self { test: shape.test, filters, emits: shape.emits, sink: plan.complete(&loops), functions })
     }

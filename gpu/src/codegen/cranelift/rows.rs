@@ -7,6 +7,7 @@ use cranelift::prelude::*;
 use super::context::{ColumnView, Context};
 use super::function::{Loop, fixed, plain};
 use super::layout::RowLayout;
+use crate::primitive::Primitive;
 use crate::program::ExprId;
 
 /// Writes the columns of the list's rows, one after another, to the context's outputs. `bool` and validity take a byte.
@@ -50,9 +51,16 @@ pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: is
     let mut words: Vec<Option<Value>> = vec![None; layout.words];
     for field in &layout.order {
         let held = this.evaluate(field.order.expr);
-        let (mut value, mut lower) = this.ordered(field.ty.ty, held.value);
+        let text = field.ty.ty == crate::program::Type::Text;
+        let (mut value, mut lower) = if text {
+            let (at, length) = this.text_parts(held.value);
+            let begin = this.call(Primitive::TextPrefix, &[at, length]);
+            (this.b.ins().ushr_imm_u(begin, i64::from(64 - field.bits)), None)
+        } else {
+            this.ordered(field.ty.ty, held.value)
+        };
         if field.order.descending {
-            let bits = i64::from(field.ty.ty.bits().min(64));
+            let bits = i64::from(field.bits.min(64));
             let mask = if bits == 64 { -1 } else { (1i64 << bits) - 1 };
             value = this.b.ins().bxor_imm_u(value, mask);
             lower = lower.map(|lower| this.b.ins().bnot(lower));
@@ -65,6 +73,16 @@ pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: is
             let last = if field.order.nulls_first { valid } else { this.not(valid) };
             let last = this.b.ins().uextend(types::I64, last);
             parts.push((word, shift, last));
+        }
+        if text {
+            let mut whole = held.value;
+            if let Some(valid) = held.valid {
+                // All NULLs are the same.
+                let none = this.zero(types::I128);
+                whole = this.choose_value(valid, whole, none);
+            }
+            let (at, length) = this.text_parts(whole);
+            parts.extend([(field.word + 1, 0, at), (field.word + 2, 0, length)]);
         }
         parts.push((field.word, field.shift, value));
         parts.extend(lower.map(|lower| (field.word + 1, 0, lower)));

@@ -277,6 +277,9 @@ impl Loop<'_, '_> {
         if ty.is_float() {
             return self.compare_floats(op, a, b);
         }
+        if ty == Ty::Text {
+            return self.compare_texts(op, a, b);
+        }
         let signed = is_signed(ty);
         let code = match (op, signed) {
             (Comparison::Equal, _) => IntCC::Equal,

@@ -4,6 +4,7 @@ use cranelift::prelude::*;
 
 use super::function::{Loop, plain};
 use super::mask::{self, Test};
+use super::string::{self, TextTest};
 use crate::codegen::analysis::Facts;
 use crate::program::{Expr, ExprId, Pipeline, Statement};
 
@@ -23,6 +24,8 @@ pub(super) struct Shape {
 pub(super) enum Filter {
     /// All conditions hold, tried in order.
     Conditions(Vec<ExprId>),
+    /// A test of a stored text, without a loop of its own.
+    Text(TextTest),
     /// The statements of a body of no simple form; a row is listed once for each time it is emitted.
     Body,
 }
@@ -59,10 +62,18 @@ impl Shape {
             };
             match mask::test(pipeline, id, true).filter(|_| may_move) {
                 Some(found) => test.push(found),
-                None => {
-                    may_move &= !facts.can_fault(id);
-                    open.push(id);
-                }
+                None => match string::test(pipeline, id, true) {
+                    Some(test) => {
+                        if !open.is_empty() {
+                            filters.push(Filter::Conditions(std::mem::take(&mut open)));
+                        }
+                        filters.push(Filter::Text(test));
+                    }
+                    None => {
+                        may_move &= !facts.can_fault(id);
+                        open.push(id);
+                    }
+                },
             }
         }
         if !open.is_empty() {
@@ -143,6 +154,8 @@ pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, config: isa::Target
             let passes = passes.unwrap_or(zero);
             append(&mut this, found, passes);
         }
+        // It has no loop.
+        Filter::Text(_) => {}
         Filter::Body => {
             let pipeline = this.pipeline;
             block(&mut this, &pipeline.body, found);

@@ -11,11 +11,13 @@ use super::test::Bound;
 use super::worker::{Morsel, Shared, Worker};
 use crate::codegen::cranelift::SinkCode;
 use crate::codegen::cranelift::context::TableView;
-use crate::column::{Chunk, Output};
+use crate::codegen::cranelift::string;
+use crate::column::{Chunk, Column, Output};
 use crate::device::run::{Cancel, Counters, Execution, Run};
 use crate::error::{Error, Result};
 use crate::program::values::padded;
-use crate::program::{Scalar, Table, Values};
+use crate::primitive::pattern::Pattern;
+use crate::program::{Scalar, Table, Type, Values};
 
 /// Rows that a thread takes at once. A multiple of 64.
 const MORSEL: usize = 16_384;
@@ -32,6 +34,9 @@ pub(super) struct CpuExecution {
     /// Held for the addresses in `tables`.
     values: Values,
     tables: Vec<TableView>,
+    patterns: Vec<Pattern>,
+    /// Columns of texts: what refers to their bytes is kept until the output is made.
+    texts: Vec<Arc<Column>>,
     workers: Vec<Worker>,
     /// The bits of each chunk that was pushed, for a sink that marks rows.
     bitmaps: Vec<(usize, Vec<u64>)>,
@@ -52,8 +57,10 @@ impl CpuExecution {
             values: table.values.as_ptr(),
             validity: table.validity.as_ref().map_or(std::ptr::null(), |bits| bits.as_ptr()),
             len: table.len as u64,
+            bytes: table.bytes.as_ref().map_or(NOTHING.as_ptr(), |bytes| bytes.as_ptr()),
         });
         let tables = tables.collect();
+        let patterns = string::bind(&kernel.pipeline, &values);
         let threads = if run.threads == 0 { pool.threads() } else { run.threads.min(pool.threads()) };
         Ok(Self {
             kernel,
@@ -63,6 +70,8 @@ impl CpuExecution {
             parameters,
             values,
             tables,
+            patterns,
+            texts: vec![],
             workers: vec![],
             bitmaps: vec![],
             morsels: 0,
@@ -72,17 +81,20 @@ impl CpuExecution {
     }
 
     fn run(&mut self, chunks: &[Chunk]) -> Result<()> {
-        let Self { kernel, pool, cancel, parameters, values, tables, workers, .. } = self;
+        let Self { kernel, pool, cancel, parameters, values, tables, patterns, texts, workers, .. } = self;
         let shared = Shared {
             pipeline: &kernel.pipeline,
             code: &kernel.code,
             test: kernel.code.test.as_ref().map(|test| Bound::of(test, values)),
             parameters,
             tables,
+            patterns,
+            values,
         };
         let mut morsels = vec![];
         for (at, chunk) in chunks.iter().enumerate() {
             check(&kernel.pipeline, chunk)?;
+            texts.extend(chunk.columns.iter().filter(|column| column.ty.ty == Type::Text).cloned());
             for begin in (0..chunk.rows).step_by(MORSEL) {
                 let rows = MORSEL.min(chunk.rows - begin);
                 morsels.push(Morsel { number: self.morsels + morsels.len() as u64, chunk: at, begin, rows });
@@ -169,10 +181,12 @@ fn check(pipeline: &crate::program::Pipeline, chunk: &Chunk) -> Result<()> {
         return Err(Error::Invalid(format!("a chunk of {has} columns for a pipeline of {wants}")));
     }
     for (at, (column, wanted)) in chunk.columns.iter().zip(&pipeline.columns).enumerate() {
-        let bytes = (chunk.rows * wanted.ty.bits() as usize).div_ceil(8);
+        let offsets = usize::from(wanted.ty == Type::Text && chunk.rows > 0);
+        let bytes = ((chunk.rows + offsets) * wanted.ty.stored_bits() as usize).div_ceil(8);
         let fits = column.ty.ty == wanted.ty
             && (wanted.nullable || column.validity.is_none())
             && column.values.len() >= bytes
+            && holds_texts(column)
             && column.validity.as_ref().is_none_or(|bits| bits.len() >= chunk.rows.div_ceil(8));
         if !fits {
             return Err(Error::Invalid(format!("column {at} of a chunk of {} rows does not fit the pipeline", chunk.rows)));
@@ -180,6 +194,18 @@ fn check(pipeline: &crate::program::Pipeline, chunk: &Chunk) -> Result<()> {
     }
     Ok(())
 }
+
+/// Whether the offsets of texts lead into their bytes, the first and the last of them.
+fn holds_texts(column: &Column) -> bool {
+    let (begin, end) = column.text_span();
+    match &column.bytes {
+        Some(bytes) => column.ty.ty == Type::Text && begin <= end && end <= bytes.len(),
+        None => column.ty.ty != Type::Text,
+    }
+}
+
+/// What texts lead into where there is nothing: an address that is not null.
+static NOTHING: [u8; 64] = [0; 64];
 
 /// The table with the padding that compiled code counts on.
 fn roomy(table: &Arc<Table>) -> Arc<Table> {

@@ -13,6 +13,7 @@ use crate::codegen::cranelift::layout::{KeyField, StateLayout};
 use crate::codegen::cranelift::{Code, SinkCode};
 use crate::column::{Column, Output};
 use crate::error::{Error, Result};
+use crate::primitive::string::LONG;
 use crate::program::{Key, Type, ValueType, values::padded};
 
 /// What the workers leave.
@@ -54,7 +55,7 @@ pub(super) fn output(
                         writer.set_valid(at, column.valid.is_none_or(|valid| *from.add(valid) != 0));
                     }
                 }
-                columns.push(written.finish());
+                columns.push(written.finish(pool, threads)?);
             }
             Ok(Output { rows: rows.len(), columns })
         }
@@ -94,7 +95,8 @@ fn materialize(types: &[ValueType], states: &[State], pool: &Pool, threads: usiz
         }
         Ok(())
     })?;
-    Ok(Output { rows, columns: columns.into_iter().map(Written::finish).collect() })
+    let columns = columns.into_iter().map(|column| column.finish(pool, threads)).collect::<Result<_>>()?;
+    Ok(Output { rows, columns })
 }
 
 /// The chunks' bits one after another; a chunk need not end at a whole word.
@@ -214,7 +216,8 @@ fn write_groups(
         }
         Ok(())
     })?;
-    Ok(Output { rows, columns: columns.into_iter().map(Written::finish).collect() })
+    let columns = columns.into_iter().map(|column| column.finish(pool, threads)).collect::<Result<_>>()?;
+    Ok(Output { rows, columns })
 }
 
 /// Groups of a range of hashes, on average.
@@ -288,9 +291,19 @@ unsafe fn write_key(field: &KeyField, writer: Writer, first: usize, states: Stat
         let raised = word(state, field.word) << (left - field.shift);
         if field.signed { (raised as i64 >> left) as u64 } else { raised >> left }
     };
+    let text = |state: *const u8| {
+        let high = word(state, field.word + 1);
+        let (at, length) = match high >= LONG {
+            true => (word(state, field.word + 2), high & !LONG),
+            // A short one's bytes are the words themselves.
+            false => (state.wrapping_sub(words).wrapping_add(field.word * 8) as u64, high >> 56),
+        };
+        u128::from(length) << 64 | u128::from(at)
+    };
     // SAFETY: as above.
     unsafe {
         match writer.bytes {
+            _sixteen if field.ty.ty == Type::Text => states.write(writer, first, text),
             1 => states.write(writer, first, |state| value(state) as u8),
             2 => states.write(writer, first, |state| value(state) as u16),
             4 => states.write(writer, first, |state| value(state) as u32),

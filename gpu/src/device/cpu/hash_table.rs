@@ -12,6 +12,7 @@ use super::state::merge;
 use crate::codegen::cranelift::group::MIX;
 use crate::codegen::cranelift::layout::{KeyLayout, StateLayout};
 use crate::error::{Error, Result};
+use crate::primitive::string::{LONG, bytes};
 
 /// How entries lie.
 #[derive(Debug, Clone, Copy)]
@@ -246,7 +247,7 @@ impl Folder {
                         }
                         if found >> 32 == tag >> 32 {
                             let other = (*list.add((found as u32) as usize - 1)).cast_mut();
-                            if same_words(entry, other, layout.keys.words) {
+                            if same_keys(layout.keys, entry, other) {
                                 merge(layout.state, other.add(words), entry.add(words)).map_err(Error::Fault)?;
                                 break;
                             }
@@ -280,6 +281,26 @@ unsafe fn same_words(a: *const u8, b: *const u8, words: usize) -> bool {
 
 /// # Safety
 ///
+/// Entries of the layout lie at both, and what their keys refer to can be read.
+#[inline(always)]
+unsafe fn same_keys(keys: &KeyLayout, a: *const u8, b: *const u8) -> bool {
+    if keys.addresses.is_empty() {
+        // SAFETY: as this function's own.
+        return unsafe { same_words(a, b, keys.words) };
+    }
+    // SAFETY: as this function's own.
+    let word = |entry: *const u8, at: usize| unsafe { entry.cast::<u64>().add(at).read() };
+    let plain = (0..keys.words).filter(|at| !keys.addresses.contains(at)).all(|at| word(a, at) == word(b, at));
+    plain
+        && keys.addresses.iter().all(|at| {
+            let (first, second, length) = (word(a, *at), word(b, *at), word(a, at - 1) & !LONG);
+            // SAFETY: as this function's own.
+            first == second || unsafe { bytes(first as *const u8, length) == bytes(second as *const u8, length) }
+        })
+}
+
+/// # Safety
+///
 /// So many bytes, a multiple of 8, lie at `from` and have room at `to`.
 #[inline(always)]
 unsafe fn copy_words(from: *const u8, to: *mut u8, bytes: usize) {
@@ -298,6 +319,9 @@ unsafe fn copy_words(from: *const u8, to: *mut u8, bytes: usize) {
 unsafe fn hash(keys: &KeyLayout, words: *const u8) -> u64 {
     let mut mixed = 0u64;
     for at in 0..keys.words {
+        if !keys.addresses.is_empty() && keys.addresses.contains(&at) {
+            continue;
+        }
         // SAFETY: as this function's own.
         mixed = (mixed ^ unsafe { words.cast::<u64>().add(at).read() }).wrapping_mul(MIX[0]);
         mixed ^= mixed >> 32;

@@ -1,8 +1,12 @@
-//! Columns while they are being written: a byte for each `bool` and each validity, packed at the end.
+//! Columns while they are being written: a byte for each `bool` and each validity, packed at the end; a reference of 16 bytes
+//! for each text, whose bytes are copied at the end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::memory::Memory;
+use super::pool::Pool;
 use crate::column::Column;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::program::{Type, ValueType, values::padded};
 
 /// A column with a place for every row. Threads write disjoint rows through [`Writer`].
@@ -74,11 +78,75 @@ impl Written {
         Writer { values: self.values.address(), validity, bytes: self.ty.ty.bytes() }
     }
 
-    /// The column, its bits packed.
-    pub(super) fn finish(self) -> Column {
+    /// The column, its bits packed and the bytes of its texts copied.
+    pub(super) fn finish(self, pool: &Pool, threads: usize) -> Result<Column> {
+        if self.ty.ty == Type::Text {
+            return self.texts(pool, threads);
+        }
         let values = if self.ty.ty == Type::Bool { padded(pack(self.values.read())) } else { self.values.into_buffer() };
         let validity = self.validity.map(|bytes| padded(pack(bytes.read())));
-        Column::new(self.ty, self.rows, values, validity)
+        Ok(Column::new(self.ty, self.rows, values, validity))
+    }
+
+    /// In parts: first how long they are, then each part into its place.
+    fn texts(self, pool: &Pool, threads: usize) -> Result<Column> {
+        let references = Shared(self.values.address().cast::<[u64; 2]>());
+        let valid = self.validity.as_ref().map(Memory::read);
+        let reference = |row: usize| match valid.is_none_or(|bytes| bytes[row] != 0) {
+            // SAFETY: the row is of the column, and nobody writes any more.
+            true => unsafe { references.at().add(row).read_unaligned() },
+            false => [0, 0],
+        };
+        let rows = |part: usize| part * PART..self.rows.min((part + 1) * PART);
+        let parts = self.rows.div_ceil(PART);
+        let sums: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
+        pool.parts(threads, parts, |(), part| {
+            sums[part].store(rows(part).map(|row| reference(row)[1] as usize).sum(), Ordering::Relaxed);
+            Ok(())
+        })?;
+        let mut total = 0;
+        let mut begins = Vec::with_capacity(parts);
+        for sum in sums {
+            begins.push(total);
+            total += sum.into_inner();
+        }
+        if i32::try_from(total).is_err() {
+            return Err(Error::OutOfMemory("more than 2 GiB of text in one column of a result".to_owned()));
+        }
+        let (bytes, offsets) = (Memory::zeros(total)?, Memory::zeros((self.rows + 1) * 4)?);
+        let (to, ends) = (Shared(bytes.address()), Shared(offsets.address().cast::<i32>()));
+        pool.parts(threads, parts, |(), part| {
+            let mut at = begins[part];
+            for row in rows(part) {
+                let [from, length] = reference(row);
+                // SAFETY: the bytes of the text can be read until its column is made, and its place is nobody else's.
+                unsafe {
+                    if length > 0 {
+                        std::ptr::copy_nonoverlapping(from as *const u8, to.at().add(at), length as usize);
+                        at += length as usize;
+                    }
+                    ends.at().add(row + 1).write(at as i32);
+                }
+            }
+            Ok(())
+        })?;
+        let validity = self.validity.map(|bytes| padded(pack(bytes.read())));
+        Ok(Column::texts(self.rows, offsets.into_buffer(), bytes.into_buffer(), validity))
+    }
+}
+
+/// Texts that a thread copies at once.
+const PART: usize = 1 << 16;
+
+/// An address whose elements threads share out.
+struct Shared<T>(*mut T);
+
+// SAFETY: threads write elements of their own, and read what nobody writes.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn at(&self) -> *mut T {
+        self.0
     }
 }
 

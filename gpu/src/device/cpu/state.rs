@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::output::Writer;
 use crate::codegen::cranelift::layout::{Seen, Slot, SlotOp, StateLayout};
+use crate::primitive::string::bytes;
 use crate::program::{Fault, Type, ValueType};
 
 /// A value of an unaligned place.
@@ -70,6 +71,12 @@ unsafe fn merge_slot(slot: &Slot, into: *mut u8, from: *const u8) -> Result<(), 
                 set(into, at, get::<i128>(into, at).checked_add(get::<i128>(from, at)).ok_or(fault)?);
             }
             SlotOp::SumFloat => set(into, at, get::<f64>(into, at) + get::<f64>(from, at)),
+            SlotOp::Least(Type::Text) => {
+                let none = |state: *const u8| get::<u64>(state, at) == 0;
+                if !none(from) && (none(into) || less(Type::Text, from, into, at)) {
+                    set(into, at, get::<u128>(from, at));
+                }
+            }
             SlotOp::Least(ty) => {
                 if less(ty, from, into, at) {
                     std::ptr::copy_nonoverlapping(from.add(at), into.add(at), ty.bytes());
@@ -108,7 +115,11 @@ unsafe fn less(ty: Type, a: *const u8, b: *const u8, at: usize) -> bool {
             Type::I128 => get::<i128>(a, at) < get::<i128>(b, at),
             Type::F32 => float_less(get::<f32>(a, at).into(), get::<f32>(b, at).into()),
             Type::F64 => float_less(get::<f64>(a, at), get::<f64>(b, at)),
-            Type::Text => false,
+            // The null pointer is an empty text.
+            Type::Text => {
+                let text = |state| bytes(get::<u64>(state, at) as *const u8, get::<u64>(state, at + 8));
+                text(a) < text(b)
+            }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The first rows of an order: a buffer of rows that may be among them, cut back when it is full.
 
+use std::cmp::Ordering;
+
 use super::memory::Memory;
 use crate::codegen::cranelift::layout::RowLayout;
 use crate::error::Result;
+use crate::primitive::string::bytes;
 
 /// One worker's buffer.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl TopRows {
         let mut order: Vec<usize> = (0..self.taken).collect();
         if self.limit > 0 {
             let worst = self.limit - 1;
-            order.select_nth_unstable_by(worst, |a, b| self.words(layout, *a).cmp(self.words(layout, *b)));
+            order.select_nth_unstable_by(worst, |a, b| compare(layout, self.words(layout, *a), self.words(layout, *b)));
             self.threshold = self.words(layout, order[worst])[0];
         }
         order.truncate(self.limit);
@@ -61,7 +64,8 @@ impl TopRows {
         let mut rows: Vec<(&'a Self, usize)> =
             buffers.iter().flat_map(|buffer| (0..buffer.taken).map(move |row| (*buffer, row))).collect();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let order = |a: &(&Self, usize), b: &(&Self, usize)| a.0.words(layout, a.1).cmp(b.0.words(layout, b.1));
+        let order =
+            |a: &(&Self, usize), b: &(&Self, usize)| compare(layout, a.0.words(layout, a.1), b.0.words(layout, b.1));
         if limit < rows.len() {
             if limit > 0 {
                 rows.select_nth_unstable_by(limit - 1, order);
@@ -95,4 +99,24 @@ impl TopRows {
         (self.memory, self.room, self.taken) = (memory, room, rows.len());
         Ok(())
     }
+}
+
+/// The order of two rows by their words. Texts whose begins are the same are compared whole.
+#[inline]
+fn compare(layout: &RowLayout, a: &[u64], b: &[u64]) -> Ordering {
+    let mut from = 0;
+    for (word, descending) in &layout.texts {
+        let begins = a[from..*word].cmp(&b[from..*word]);
+        if begins.is_ne() {
+            return begins;
+        }
+        // SAFETY: a row's texts can be read for as long as the run lasts.
+        let text = |row: &[u64]| unsafe { bytes(row[*word] as *const u8, row[*word + 1]) };
+        let texts = text(a).cmp(text(b));
+        if texts.is_ne() {
+            return if *descending { texts.reverse() } else { texts };
+        }
+        from = word + 2;
+    }
+    a[from..].cmp(&b[from..])
 }

@@ -5,12 +5,15 @@ use super::memory::Memory;
 use super::test::Bound;
 use super::top_k::TopRows;
 use crate::codegen::cranelift::context::{ColumnView, Context, RowLoop, TableView};
-use crate::codegen::cranelift::{Code, SinkCode};
+use crate::codegen::cranelift::string::TextTest;
+use crate::codegen::cranelift::{Code, FilterCode, SinkCode};
 use crate::column::Chunk;
 use crate::error::{Error, Result};
 use crate::primitive::select::{self, BLOCK, Mask, SLACK, WORDS};
+use crate::primitive::pattern::Pattern;
 use crate::primitive::split::{self, Digit, GROUPS, STRIDE, Width};
-use crate::program::{Expr, Fault, Pipeline, Type, ValueType};
+use crate::primitive::text_select::{List, Texts};
+use crate::program::{Comparison, Expr, Fault, Pipeline, Scalar, Type, ValueType, Values};
 
 /// All rows of a block.
 static EVERY: [u16; BLOCK] = {
@@ -45,6 +48,10 @@ pub(super) struct Shared<'a> {
     /// 16 bytes for each parameter.
     pub(super) parameters: &'a [[u64; 2]],
     pub(super) tables: &'a [TableView],
+    /// What texts are matched with.
+    pub(super) patterns: &'a [Pattern],
+    /// The parameters as the host gave them.
+    pub(super) values: &'a Values,
 }
 
 // SAFETY: the addresses in it are of buffers that the run holds and nobody writes.
@@ -132,7 +139,7 @@ impl Worker {
         let state = match &code.sink {
             SinkCode::Materialize { columns, .. } => State::Materialize {
                 columns: columns.iter().map(|ty| Kept { ty: *ty, values: vec![], validity: vec![] }).collect(),
-                views: vec![ColumnView { values: std::ptr::null(), validity: std::ptr::null() }; columns.len()],
+                views: vec![ColumnView::NONE; columns.len()],
                 segments: vec![],
                 rows: 0,
             },
@@ -149,10 +156,10 @@ impl Worker {
             },
             SinkCode::TopK { limit, .. } => State::TopK(TopRows::new(*limit)?),
         };
-        let null = std::ptr::null();
         let context = Context {
             fault: 0,
             parameters: shared.parameters.as_ptr().cast(),
+            patterns: shared.patterns.as_ptr(),
             tables: shared.tables.as_ptr(),
             columns: null_view(),
             outputs: null_view(),
@@ -164,10 +171,15 @@ impl Worker {
             homes: std::ptr::null_mut(),
             threshold: u64::MAX,
         };
-        let views = vec![ColumnView { values: null, validity: null }; shared.pipeline.columns.len()];
+        let views = vec![ColumnView::NONE; shared.pipeline.columns.len()];
         let mut tested = vec![false; shared.pipeline.columns.len()];
         if let Some(test) = &shared.test {
             test.columns(&mut |column| tested[column as usize] = true);
+        }
+        for filter in &code.filters {
+            if let FilterCode::Text(test) = filter {
+                tested[test.column() as usize] = true;
+            }
         }
         Ok(Self { context, views, list: vec![0; most + SLACK], tested, reads_all: true, state })
     }
@@ -177,6 +189,7 @@ impl Worker {
         // The parameters may have moved with the run since the worker was made.
         self.context.parameters = shared.parameters.as_ptr().cast();
         self.context.tables = shared.tables.as_ptr();
+        self.context.patterns = shared.patterns.as_ptr();
         let kept_before = self.kept_rows();
         let end = morsel.begin + morsel.rows;
         let mut begin = morsel.begin;
@@ -208,8 +221,12 @@ impl Worker {
         for (view, column) in self.views.iter_mut().zip(&chunk.columns) {
             let offset = match column.ty.ty {
                 Type::Bool => begin / 8,
-                ty => begin * ty.bytes(),
+                ty => begin * ty.stored_bits() as usize / 8,
             };
+            if let Some(bytes) = &column.bytes {
+                view.bytes = bytes.as_ptr();
+                view.readable = bytes.len();
+            }
             view.values = column.values.as_ptr().wrapping_add(offset);
             view.validity = match &column.validity {
                 Some(bits) => bits.as_ptr().wrapping_add(begin / 8),
@@ -229,7 +246,7 @@ impl Worker {
             if !tested && !self.reads_all {
                 continue;
             }
-            let bits = column.ty.ty.bits() as usize;
+            let bits = column.ty.ty.stored_bits() as usize;
             let first = column.values.as_ptr().wrapping_add(begin * bits / 8);
             for line in (0..rows * bits / 8).step_by(64) {
                 fetch(first.wrapping_add(line));
@@ -270,7 +287,11 @@ impl Worker {
         }
         for filter in &code.filters {
             let out = self.list.as_mut_ptr();
-            count = self.call(*filter, list, count, out.cast())? as usize;
+            count = match filter {
+                FilterCode::Loop(run) => self.call(*run, list, count, out.cast())? as usize,
+                // SAFETY: the views point at the block, whose rows the list has; there is room for a block.
+                FilterCode::Text(test) => unsafe { self.texts(shared, test, List { from: list, count, to: out }) },
+            };
             if count == 0 {
                 return Ok(());
             }
@@ -282,6 +303,38 @@ impl Worker {
         }
         // SAFETY: as this function's own; the list has `count` rows of the block.
         unsafe { self.sink(shared, rows, mask.as_ref(), list, count, splits && code.emits <= 1, bitmap) }
+    }
+
+    /// The rows of a list that pass a test of a stored text.
+    ///
+    /// # Safety
+    ///
+    /// The views point at the list's rows, and the list has room where it says so.
+    unsafe fn texts(&self, shared: &Shared<'_>, test: &TextTest, list: List) -> usize {
+        let column = test.column() as usize;
+        let view = self.views[column];
+        let nullable = shared.pipeline.columns[column].nullable;
+        let validity = if nullable { view.validity } else { std::ptr::null() };
+        let texts = Texts { offsets: view.values.cast(), bytes: view.bytes, readable: view.readable, validity };
+        let parameter = |id: u32| match &shared.values.scalars[id as usize] {
+            Scalar::Text(text) => text.as_bytes(),
+            Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::F64(_) => &[],
+        };
+        // SAFETY: as this function's own.
+        unsafe {
+            match *test {
+                TextTest::Match { pattern, wanted, .. } => match &shared.patterns[pattern] {
+                    Pattern::Match(matcher) => texts.matching(matcher, wanted, list),
+                    Pattern::Find(_) | Pattern::Set(_) => 0,
+                },
+                TextTest::Compare { op, parameter: id, wanted, .. } => texts.comparing(op, parameter(id), wanted, list),
+                TextTest::Range { low, high, .. } => {
+                    let count = texts.comparing(Comparison::GreaterOrEqual, parameter(low), true, list);
+                    let list = List { from: list.to, count, to: list.to };
+                    texts.comparing(Comparison::LessOrEqual, parameter(high), true, list)
+                }
+            }
+        }
     }
 
     /// Runs a loop over a list, and raises what it has raised.
