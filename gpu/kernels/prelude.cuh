@@ -53,7 +53,11 @@ INLINE u64 load_relaxed(const u64* at) { return __atomic_load_n(at, __ATOMIC_REL
 INLINE u64 load_shared(const u64* at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
 INLINE void store_relaxed(u64* at, u64 value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
 INLINE void store_release(u64* at, u64 value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+// Lets whoever is waited for go on.
+extern "C" int sched_yield(void);
+INLINE void wait_a_little() { sched_yield(); }
 #else
+INLINE void wait_a_little() { __nanosleep(32); }
 INLINE u64 load_acquire(const u64* at) {
     u64 value;
     asm volatile("ld.acquire.gpu.u64 %0, [%1];" : "=l"(value) : "l"(at) : "memory");

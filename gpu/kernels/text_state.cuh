@@ -2,6 +2,9 @@
 //
 // The memory that a reference leads to stays while the reference is kept: the host holds those columns, or has `keep`
 // copy the bytes to memory of their own. Bytes never change, so that two threads may compare them without a lock.
+//
+// Any thread, no barrier; copy_texts wants whole warps. Bytes moved per row: those of the key's slot, and a sector for each
+// that the bytes compared lie in.
 
 // Eight bytes at a time, and the length.
 INLINE u64 text_hash(text a) {
@@ -42,6 +45,16 @@ INLINE u64* find_texts(u64* slots, u64 mask, u64* groups, const u64 (&keys)[KEYS
     return find_hashed<WIDTH, SameTexts<TEXTS>>(slots, mask, groups, keys, hash);
 }
 
+// ---- order ----
+
+// The first eight bytes: never against the order, but longer texts may have the same.
+INLINE u64 order_code(text a) {
+    u64 word = a.length ? text_word(a.at, a.length) : 0;
+    word = (word & 0x00ff00ff00ff00ffull) << 8 | (word >> 8 & 0x00ff00ff00ff00ffull);
+    word = (word & 0x0000ffff0000ffffull) << 16 | (word >> 16 & 0x0000ffff0000ffffull);
+    return word << 32 | word >> 32;
+}
+
 // ---- least and greatest ----
 
 // Whether `a` goes in the place of `b`; the address 0 is nothing yet.
@@ -58,34 +71,32 @@ INLINE text shuffle_down(text a, u32 by) {
     return text_of(at, __shfl_down_sync(ALL_LANES, a.length, by));
 }
 
-// Three words: a version, odd while somebody writes, the address and the length. A text that does not go in the other's
-// place, as nearly all do not, takes no lock: who has read the same version before and behind the other two words has read
-// words that belong together, since each is published by a releasing store behind the odd version.
+// Four words: a version, odd while somebody writes, the address, the length, and the greatest order code of all that was
+// put there (of the codes turned over, for the least). Nearly every text has a lower code and goes at once; a text that has
+// none, and yet does not go in the other's place, takes no lock either: who has read the same version before and behind the
+// address and the length has read words that belong together, since each is published by a releasing store behind the odd
+// version.
 template <bool MOST> OUTLINE void global_extreme_text(u64* cell, text value) {
     if (value.at == nullptr) return;
+    const u64 code = MOST ? order_code(value) : ~order_code(value);
+    if (code < load_relaxed(cell + 3)) return;
     for (bool done = false; !done;) {
         const u64 version = load_acquire(cell);
         const u64 at = load_acquire(cell + 1);
         const u64 length = load_acquire(cell + 2);
-        if (version & 1 || load_relaxed(cell) != version) continue;
+        if (version & 1 || load_relaxed(cell) != version) {
+            wait_a_little();
+            continue;
+        }
         done = !text_beats<MOST>(value, text_of(at, length));
         if (!done && atomicCAS(cell, version, version + 1) == version) {
             store_release(cell + 1, (u64)value.at);
             store_release(cell + 2, value.length);
             store_release(cell, version + 2);
+            atomicMax(cell + 3, code);
             done = true;
         }
     }
-}
-
-// ---- order ----
-
-// The first eight bytes: never against the order, but longer texts may have the same.
-INLINE u64 order_code(text a) {
-    u64 word = a.length ? text_word(a.at, a.length) : 0;
-    word = (word & 0x00ff00ff00ff00ffull) << 8 | (word >> 8 & 0x00ff00ff00ff00ffull);
-    word = (word & 0x0000ffff0000ffffull) << 16 | (word >> 16 & 0x0000ffff0000ffffull);
-    return word << 32 | word >> 32;
 }
 
 // ---- references to bytes ----

@@ -30,7 +30,7 @@ pub enum CellKind {
         /// Whether the greatest is wanted.
         most: bool,
     },
-    /// The least or greatest text: a version, an address, a length.
+    /// The least or greatest text: a version, an address, a length, an order code.
     ExtremeText {
         /// Whether the greatest is wanted.
         most: bool,
@@ -47,7 +47,8 @@ impl CellKind {
         match self {
             Self::Count | Self::Sum | Self::Float | Self::Extreme { .. } | Self::Seen => 1,
             Self::Wide { .. } => 2,
-            Self::ExtremeWide { .. } | Self::ExtremeText { .. } => 3,
+            Self::ExtremeWide { .. } => 3,
+            Self::ExtremeText { .. } => 4,
             Self::Distinct(domain) => domain.size.div_ceil(64).max(1),
         }
     }
