@@ -1,11 +1,15 @@
 //! Every subcommand and flag, in one list. Help is generated from it.
 
+mod bench;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use warpwise_engine::tpch::{Scale, queries};
 use warpwise_gpu::DeviceChoice;
+
+pub use bench::{BenchAll, BenchCommand, BenchSingle, BenchTaxi, Generated, Selftest};
 
 /// An analytical SQL engine that speaks PostgreSQL.
 #[derive(Debug, Parser)]
@@ -16,6 +20,7 @@ Examples:
   warpwise serve --data ./my-data            … with your Parquet, CSV, JSON and Arrow files
   warpwise sql --tpch 1                      the same tables in a shell of its own; no psql needed
   warpwise tpch run --scale 1 --verify       the 22 queries against the official answers
+  warpwise selftest                          does this machine's GPU compute what it should?
 
 warpwise COMMAND --help teaches one command.")]
 pub struct Cli {
@@ -39,6 +44,14 @@ pub enum Command {
     },
     /// Show the devices found, how fast their memory is, and why any is not used
     Devices(Devices),
+    /// Check a device: its programs against an interpreter, its SQL against DataFusion
+    Selftest(Selftest),
+    /// Generate tables and time queries over them
+    Bench {
+        /// Which benchmark.
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     /// Make a line for the password file of `serve`
     Password(Password),
 }

@@ -40,7 +40,7 @@ pub fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {
 /// Generates TPC-H into a folder, or finds it there; one line says which.
 pub fn generate(scale: Scale, folder: &Path, threads: usize) -> Result<String, Failure> {
     let began = Instant::now();
-    let meter = Meter::new(scale);
+    let meter = Meter::new(format!("tpch scale {scale}"));
     let made = tpch::generate(scale, folder, threads, &|progress| meter.show(progress));
     meter.finish();
     let made = made?;

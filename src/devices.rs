@@ -50,7 +50,8 @@ fn lines(device: &dyn Device) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn object(found: &Discovery) -> Value {
+/// Everything known as one JSON object.
+pub fn object(found: &Discovery) -> Value {
     let devices: Vec<Value> = found.devices().into_iter().map(device_object).collect();
     json!({
         "devices": devices,

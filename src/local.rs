@@ -79,6 +79,21 @@ impl Local {
         outcome
     }
 
+    /// Runs a statement that gives no rows.
+    pub fn command(&mut self, text: &str) -> Result<()> {
+        let runtime = self.runtime();
+        self.session.begin_statement();
+        let outcome = runtime.block_on(async {
+            let statement = self.session.parse(text)?.into_iter().next();
+            self.begin(statement.ok_or_else(|| Error::syntax("there is no statement"))?).await?;
+            self.session.sync().await
+        });
+        if outcome.is_err() {
+            self.session.fail();
+        }
+        outcome
+    }
+
     async fn query_within(&mut self, text: &str) -> Result<(Arc<[Column]>, Vec<Row>)> {
         let statement = self.session.parse(text)?.into_iter().next();
         let statement = statement.ok_or_else(|| Error::syntax("there is no statement"))?;

@@ -4,15 +4,18 @@
 //! to standard error. The exit status is 0 only where everything asked for held, 1 where something did not,
 //! and 2 where the command line itself was wrong.
 
+mod bench;
 mod cli;
 mod data;
 mod devices;
 mod failure;
 mod local;
+mod measure;
 mod output;
 mod password;
 mod paths;
 mod progress;
+mod selftest;
 mod serve;
 mod sql;
 mod tpch;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, TpchCommand};
+use cli::{BenchCommand, Cli, Command, TpchCommand};
 use failure::Failure;
 
 #[global_allocator]
@@ -60,6 +63,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Tpch { command: TpchCommand::Queries(arguments) } => tpch::queries(&arguments),
         Command::Tpch { command: TpchCommand::Run(arguments) } => tpch::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
+        Command::Bench { command: BenchCommand::Taxi(arguments) } => bench::taxi(&arguments),
+        Command::Bench { command: BenchCommand::Single(arguments) } => bench::single(&arguments),
+        Command::Bench { command: BenchCommand::All(arguments) } => bench::all(&arguments),
         Command::Password(arguments) => password::run(&arguments),
     }
 }

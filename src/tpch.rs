@@ -1,6 +1,5 @@
 //! `tpch`: data, query texts, and runs.
 
-mod plan;
 mod record;
 mod run;
 

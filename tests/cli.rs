@@ -36,6 +36,11 @@ fn help_teaches() {
         &["tpch", "--help"],
         &["tpch", "run", "--help"],
         &["devices", "--help"],
+        &["selftest", "--help"],
+        &["bench", "--help"],
+        &["bench", "taxi", "--help"],
+        &["bench", "single", "--help"],
+        &["bench", "all", "--help"],
     ] {
         let output = output(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

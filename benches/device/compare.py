@@ -17,19 +17,16 @@ time of the whole query, planning included. The goal is no ratio below `--requir
 
 import argparse
 import csv
-import datetime
 import json
-import os
 import pathlib
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
-import common  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from sides import add_arguments, bandwidth, cell, check, common, data_folder, in_duckdb, milliseconds  # noqa: E402
+from sides import over_the_wire, write_record  # noqa: E402
 import copy_out  # noqa: E402
 
 TPCH = {"Q6": 6, "Q1": 1}
@@ -43,28 +40,6 @@ GROUPS = {
     " sum(l_extendedprice) as p from lineitem group by l_shipmode, l_shipinstruct) t",
 }
 BYTES = {"Q6": 8, "Q1": 11}
-
-
-def same(left, right):
-    """Text exactly; numbers to nine digits, since quotients are rounded in more than one way."""
-    if left == right:
-        return True
-    try:
-        left, right = float(left), float(right)
-    except ValueError:
-        return False
-    return abs(left - right) <= 1e-9 * max(abs(left), abs(right))
-
-
-def check(name, expected, actual):
-    """Fails where two answers differ."""
-    rows = len(expected) == len(actual) and all(len(a) == len(b) and all(map(same, a, b)) for a, b in zip(expected, actual))
-    if not rows:
-        raise SystemExit(f"{name}: the answers differ:\n{expected[:5]}\n{actual[:5]}")
-
-
-def as_text(rows):
-    return [["" if value is None else str(value) for value in row] for row in rows]
 
 
 class Warpwise:
@@ -102,25 +77,6 @@ class Warpwise:
         return over_the_wire(self.connection, sql)
 
 
-def over_the_wire(connection, sql):
-    """The seconds of a query, and its rows in text."""
-    began = time.perf_counter()
-    messages = connection.query(sql)
-    took = time.perf_counter() - began
-    return took, [values(body) for tag, body in messages if tag == b"D"]
-
-
-def values(body):
-    """The values of a DataRow in text."""
-    (count,), place, found = struct.unpack_from("!h", body), 2, []
-    for _ in range(count):
-        (length,) = struct.unpack_from("!i", body, place)
-        place += 4
-        found.append("" if length < 0 else body[place : place + length].decode())
-        place += max(length, 0)
-    return found
-
-
 class Texts:
     """A side that runs texts: those of TPC-H with the parameters that `warpwise tpch queries` draws."""
 
@@ -155,9 +111,7 @@ class DuckDB(Texts):
         self.rows = self.connection.execute("select count(*) from lineitem").fetchone()[0]
 
     def query(self, sql):
-        began = time.perf_counter()
-        rows = self.connection.execute(sql).fetchall()
-        return time.perf_counter() - began, as_text(rows)
+        return in_duckdb(self.connection, sql)
 
 
 class PostgreSQL(Texts):
@@ -175,21 +129,6 @@ class PostgreSQL(Texts):
 
     def query(self, sql):
         return over_the_wire(self.connection, sql)
-
-
-def bandwidth(arguments):
-    """The bytes a second of the device that is measured, or None."""
-    output = subprocess.run([str(arguments.warpwise), "devices", "--json"], check=True, capture_output=True, text=True).stdout
-    for device in json.loads(output)["devices"]:
-        if device["name"] == arguments.device:
-            return device["bytes_per_second"]
-    return None
-
-
-def tables(scale):
-    """Where Warpwise keeps TPC-H at a scale."""
-    home = os.environ.get("XDG_DATA_HOME") or pathlib.Path.home() / ".local/share"
-    return pathlib.Path(home) / "warpwise" / "tpch" / f"sf{scale}"
 
 
 def measure(arguments, sides):
@@ -221,20 +160,14 @@ def measure(arguments, sides):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="1")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--runs", type=int, default=5, help="runs that count, in each round")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of each side")
-    parser.add_argument("--device", default="cpu", help="Warpwise's device")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--postgres", action="store_true", help="measure PostgreSQL 15 too")
-    parser.add_argument("--warpwise", default=common.default_binary(), help="the binary")
-    parser.add_argument("--require", type=float, default=0.0, help="fail where DuckDB's time over Warpwise's is below this")
-    parser.add_argument("--json", help="write all times to this file")
+    add_arguments(parser, rounds=4, runs=5)
     arguments = parser.parse_args()
 
-    peak = bandwidth(arguments)
+    peak = bandwidth(arguments.warpwise, arguments.device)
     warpwise = Warpwise(arguments)
-    duck = DuckDB(arguments, tables(arguments.scale))
+    duck = DuckDB(arguments, data_folder() / "tpch" / f"sf{arguments.scale}")
     sides = [warpwise, duck]
     if arguments.postgres:
         sides.append(PostgreSQL(arguments, warpwise))
@@ -248,27 +181,23 @@ def main():
     lowest, queries = float("inf"), {}
     for query in [*TPCH, *GROUPS]:
         medians = {side.name: statistics.median(times[query, side.name]) for side in sides}
-        cells = []
-        for side in sides:
-            found = times[query, side.name]
-            cells.append(f"{medians[side.name] * 1e3:.1f} ({min(found) * 1e3:.1f} to {max(found) * 1e3:.1f})")
+        cells = [cell(times[query, side.name]) for side in sides]
         ratio = medians[duck.name] / medians[warpwise.name]
         lowest = min(lowest, ratio)
-        line = f"{query:<38}" + "".join(f"{cell:>30}" for cell in cells) + f"{ratio:>8.2f}"
+        line = f"{query:<38}" + "".join(f"{shown:>30}" for shown in cells) + f"{ratio:>8.2f}"
         rate = BYTES[query] * duck.rows / medians[warpwise.name] if query in BYTES else None
         if rate:
             line += f"{rate / 1e9:>8.1f}" + (f"{rate / peak:>9.0%}" if peak else "")
         print(line)
-        milliseconds = {side.name: [round(took * 1e3, 3) for took in times[query, side.name]] for side in sides}
-        queries[query] = {"ms": milliseconds, "ratio": round(ratio, 3), "bytes_per_second": rate and round(rate)}
+        found = {side.name: milliseconds(times[query, side.name]) for side in sides}
+        queries[query] = {"ms": found, "ratio": round(ratio, 3), "bytes_per_second": rate and round(rate)}
     print("\nall answers agree; derived from TPC-H, not comparable with published results")
     for left in sorted(set(warpwise.left)):
         print(f"left to DataFusion: {left}")
     if arguments.json:
-        record = {"date": datetime.date.today().isoformat(), "machine": common.machine(), "bandwidth": peak}
-        record |= {"device": arguments.device, "threads": arguments.threads, "scale": arguments.scale, "rows": duck.rows}
-        record |= {"note": "derived from TPC-H, not comparable with published results", "queries": queries}
-        pathlib.Path(arguments.json).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        note = "derived from TPC-H, not comparable with published results"
+        more = {"bandwidth": peak, "scale": arguments.scale, "rows": duck.rows, "note": note, "queries": queries}
+        write_record(arguments.json, arguments, **more)
     if lowest < arguments.require:
         print(f"the lowest ratio is {lowest:.2f}, below {arguments.require}")
         sys.exit(1)

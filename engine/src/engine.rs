@@ -15,11 +15,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use warpwise_gpu::{Device, DeviceChoice};
 
-use crate::catalog::{Database, files};
+use crate::catalog::{Database, Name, Relation, files};
+use crate::dataset::{self, Dataset};
 use crate::error::{Condition, Error, Result};
 use crate::exec::devices::Devices;
 use crate::function;
 use crate::plan::cache::PlanCache;
+use crate::plan::optimizer_rules::optimizer_rules;
 use crate::plan::physical_rules::physical_rules;
 use crate::plan::planner::PostgresOperators;
 use crate::plan::rules::analyzer_rules;
@@ -45,6 +47,9 @@ pub struct Options {
     pub emulated: Option<Arc<dyn Device>>,
 }
 
+/// Queries that may be on devices at once. Each has a thread, which mostly waits for its turn.
+const DEVICE_RUNS: usize = 32;
+
 /// What all sessions share.
 pub(crate) struct Shared {
     runtime: Option<Runtime>,
@@ -54,6 +59,9 @@ pub(crate) struct Shared {
     pub(crate) plans: Arc<PlanCache>,
     pub(crate) sessions: Sessions,
     pub(crate) admission: Arc<Semaphore>,
+    /// For queries that run on devices alone: who computes next is decided morsel by morsel, so a short one need not wait
+    /// for a long one's end.
+    pub(crate) device_admission: Arc<Semaphore>,
     pub(crate) began: chrono::DateTime<chrono::Utc>,
     pub(crate) device: DeviceChoice,
     pub(crate) devices: Arc<Devices>,
@@ -129,7 +137,7 @@ impl Engine {
             .thread_name("warpwise-query")
             .thread_stack_size(64 << 20)
             // Files are read on these; each keeps memory of its own that it has once used.
-            .max_blocking_threads(threads * 2 + 2)
+            .max_blocking_threads(threads * 2 + 2 + DEVICE_RUNS)
             .enable_all()
             .build()
             .map_err(|e| Error::new(Condition::IoError, format!("could not start the query threads: {e}")))?;
@@ -144,7 +152,9 @@ impl Engine {
             0 => limit as u64 / 3,
             kilobytes => kilobytes * 1024,
         };
-        let devices = Arc::new(Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated));
+        let of_device = u64::try_from(settings.integer("warpwise.device_memory")).unwrap_or(0) * 1024;
+        let devices = Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated);
+        let devices = Arc::new(devices.with_device_memory(of_device));
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
             .with_runtime_env(runtime_env(limit)?)
@@ -152,6 +162,7 @@ impl Engine {
             .with_expr_planners(planners)
             .with_type_planner(Arc::new(PostgresTypes))
             .with_analyzer_rules(analyzer_rules())
+            .with_optimizer_rules(optimizer_rules())
             .with_physical_optimizer_rules(physical_rules(&devices))
             .build();
         for function in function::scalars() {
@@ -172,6 +183,7 @@ impl Engine {
             plans: Arc::default(),
             sessions: Sessions::default(),
             admission: Arc::new(Semaphore::new(threads * 2)),
+            device_admission: Arc::new(Semaphore::new(DEVICE_RUNS)),
             began: chrono::Utc::now(),
             device: options.device,
             devices,
@@ -208,6 +220,28 @@ impl Engine {
                 files::install(database, &table);
             }
         }
+        Ok(())
+    }
+
+    /// Makes a table in memory of some columns of generated rows, in the place of one of that name in a database's schema
+    /// `public`. `progress` is told how many rows there are so far.
+    pub fn fill_table(
+        &self,
+        database: &str,
+        dataset: &dyn Dataset,
+        columns: &[usize],
+        threads: usize,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let missing = || Error::new(Condition::InvalidCatalogName, format!("database \"{database}\" does not exist"));
+        let database = self.shared.databases.get(database).ok_or_else(missing)?;
+        let batches = dataset::batches(dataset, columns, threads, progress)?;
+        let all = dataset.columns();
+        let columns = columns.iter().filter_map(|at| all.get(*at).cloned()).collect();
+        let table = Relation::table(database.fresh_oid(), columns, Vec::new(), "postgres").appended(batches);
+        database.update(|state| {
+            state.relations.insert(Name::new("public", dataset.name()), Arc::new(table));
+        });
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod copy;
+pub mod dataset;
 pub mod engine;
 pub mod error;
 pub mod evaluate;

@@ -178,6 +178,15 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         context: Context::Postmaster,
         ..row(
+            "warpwise.device_memory",
+            Kind::Integer { min: 0, max: i64::MAX / 1024, unit: "kB" },
+            "0",
+            "Memory of a GPU that columns and queries may take; 0 is as much as it has.",
+        )
+    },
+    Setting {
+        context: Context::Postmaster,
+        ..row(
             "warpwise.host_memory",
             Kind::Integer { min: 0, max: i64::MAX / 1024, unit: "kB" },
             "0",

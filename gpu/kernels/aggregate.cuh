@@ -59,6 +59,23 @@ INLINE void global_bit(u64* cell, u64 at) {
     const u64 bit = 1ull << (at % 64);
     if (!(load_relaxed(cell + at / 64) & bit)) atomicOr(cell + at / 64, bit);
 }
+INLINE void global_or(u64* cell, u64 bits) {
+    if (bits & ~load_relaxed(cell)) atomicOr(cell, bits);
+}
+INLINE void global_xor(u64* cell, u64 bits) {
+    if (bits) atomicXor(cell, bits);
+}
+// The value that a group's deviations are measured from: the first that came, whichever that is. Kept turned over: what
+// would be zero then is a NaN that no operation makes, and is replaced by another.
+INLINE f64 global_shift(u64* cell, f64 value) {
+    const u64 own = value != value ? ~0x7ff8000000000000ull : ~bits_of(value);
+    u64 found = load_relaxed(cell);
+    if (found == 0) {
+        found = atomicCAS(cell, 0ull, own);
+        if (found == 0) found = own;
+    }
+    return f64_of(~found);
+}
 
 // ---- shared memory; `at` is this lane's copy of the cell's first word ----
 
@@ -99,6 +116,12 @@ template <u32 COPIES> INLINE void shared_add_wide(u32* at, i128 value) {
 INLINE void shared_add_float(u64* at, f64 value) { atomicAdd((f64*)at, value); }
 INLINE void shared_max(u64* at, u64 code) {
     if (code > load_shared(at)) atomicMax(at, code);
+}
+INLINE void shared_or(u64* at, u64 bits) {
+    if (bits & ~load_shared(at)) atomicOr(at, bits);
+}
+INLINE void shared_xor(u64* at, u64 bits) {
+    if (bits) atomicXor(at, bits);
 }
 
 // The flush: all copies of a cell as one value. After a __syncthreads.
@@ -147,4 +170,16 @@ template <u32 COPIES> INLINE u64 gather_max(const u64* at) {
 #pragma unroll 1
     for (u32 k = 0; k < COPIES; k++) most = at[k] > most ? at[k] : most;
     return most;
+}
+template <u32 COPIES> INLINE u64 gather_or(const u64* at) {
+    u64 bits = 0;
+#pragma unroll 1
+    for (u32 k = 0; k < COPIES; k++) bits |= at[k];
+    return bits;
+}
+template <u32 COPIES> INLINE u64 gather_xor(const u64* at) {
+    u64 bits = 0;
+#pragma unroll 1
+    for (u32 k = 0; k < COPIES; k++) bits ^= at[k];
+    return bits;
 }

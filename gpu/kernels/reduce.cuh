@@ -20,6 +20,12 @@ struct Sum {
 struct Greatest {
     template <typename T> static INLINE_MEMBER T of(T a, T b) { return b > a ? b : a; }
 };
+struct Either {
+    template <typename T> static INLINE_MEMBER T of(T a, T b) { return a | b; }
+};
+struct Differing {
+    template <typename T> static INLINE_MEMBER T of(T a, T b) { return a ^ b; }
+};
 
 template <typename Op, typename T> INLINE T warp_reduce(T a) {
 #pragma unroll

@@ -55,10 +55,15 @@ pub fn form(logical: &DataType) -> Result<Form> {
 }
 
 /// Whether a column declared as `logical` may come as arrays of type `found`: strings in any layout, decimals in any
-/// width at the same scale, all else only as itself.
+/// width at the same scale, all else only as itself; any of them as a dictionary too.
 pub fn accepts(logical: &DataType, found: &DataType) -> bool {
     if logical == found {
         return true;
+    }
+    if let DataType::Dictionary(_, entries) = found
+        && !matches!(logical, DataType::Dictionary(..))
+    {
+        return accepts(logical, entries);
     }
     match (decimal(logical), decimal(found)) {
         (Some((_, scale)), Some((_, other))) => scale == other,

@@ -298,7 +298,7 @@ fn a_dictionary_that_overflows_while_others_use_it_costs_no_answer() {
 }
 
 #[test]
-fn a_segment_is_read_once_for_the_columns_that_it_lacks() {
+fn each_column_that_a_segment_lacks_is_read_once() {
     let cache = roomy();
     let segments = [(0, 2), (1, 1)];
     let load_as = |numbers: &[i32], segment: usize, places: &[usize]| -> Result<Vec<Vec<ArrayRef>>> {

@@ -216,7 +216,7 @@ fn refusals_name_the_type() {
 
 #[test]
 fn strings_with_many_values_become_texts() {
-    let many: ArrayRef = Arc::new(StringArray::from_iter((0..70_000).map(|v| (v % 7 > 0).then(|| format!("é{v}")))));
+    let many: ArrayRef = Arc::new(StringArray::from_iter((0..90_000).map(|v| (v % 7 > 0).then(|| format!("é{v}")))));
     let small: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("b")]));
     let (cache, loads) = (roomy(), AtomicUsize::new(0));
     let load = |segments: &[(u64, usize)], at: usize| {
@@ -234,9 +234,9 @@ fn strings_with_many_values_become_texts() {
     // A dictionary at first; the codes become texts once another segment has too many values.
     let first = ask(&[(0, 3)]);
     assert_eq!((first.facts.ty.ty, first.facts.words.as_ref().unwrap().len()), (Type::U8, 2));
-    let both = ask(&[(0, 3), (1, 70_000)]);
+    let both = ask(&[(0, 3), (1, 90_000)]);
     assert_eq!(both.facts.encoding, Encoding::Text);
-    assert_eq!((both.facts.ty, both.facts.range, both.facts.nulls), (ValueType::nullable(Type::Text), None, 10_001));
+    assert_eq!((both.facts.ty, both.facts.range, both.facts.nulls), (ValueType::nullable(Type::Text), None, 12_859));
     assert!(both.facts.words.is_none() && both.chunks.iter().all(|chunk| chunk.ty.ty == Type::Text));
     assert_eq!(decoded(&both).as_ref(), concat(&[small.as_ref(), many.as_ref()]).unwrap().as_ref());
     assert_eq!(decoded(&ask(&[(0, 3)])).as_ref(), small.as_ref());

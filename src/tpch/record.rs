@@ -5,22 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use warpwise_engine::tpch::verify::Verdict;
 
-use super::plan::Operators;
-
-/// One run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
-    /// From SQL text to last row.
-    pub total: Duration,
-    /// Of that, up to the analyzed and optimized statement.
-    pub plan: Duration,
-    /// How many rows there were.
-    pub rows: usize,
-    /// Kernels that were compiled for it.
-    pub compiled: u64,
-    /// How long that took.
-    pub compile: Duration,
-}
+use crate::measure::{Operators, Times, milliseconds};
 
 /// All runs of one query.
 #[derive(Debug, Default)]
@@ -35,10 +20,6 @@ pub struct Record {
     pub operators: Operators,
     /// What the comparison with the official answer came to, where one was asked for.
     pub verdict: Option<Verdict>,
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 impl Record {

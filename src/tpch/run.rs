@@ -3,21 +3,19 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arrow::record_batch::RecordBatch;
 use warpwise_engine::tpch::{Manifest, Query, Scale, queries, verify};
-use warpwise_engine::{Column, Engine, Error, Outcome, Source};
-use warpwise_gpu::DeviceChoice;
+use warpwise_engine::{Column, Engine, Error};
+use warpwise_gpu::Discovery;
 
-use super::plan::{self, Operators};
-use super::record::{Record, Times};
+use super::record::Record;
 use super::{make_folder, text};
 use crate::cli::TpchRun;
 use crate::data;
 use crate::failure::Failure;
 use crate::local::{Local, Row};
+use crate::measure::{device_name, once, operators};
 use crate::output::{note, say, seconds};
 use crate::sql::write_csv_row;
 
@@ -47,7 +45,7 @@ pub fn run(arguments: &TpchRun) -> Result<(), Failure> {
     let mut records: Vec<Record> = Vec::new();
     let mut failed = 0;
     for &number in numbers {
-        match query(arguments, &mut session, number, scale)? {
+        match query(arguments, &devices, &mut session, number, scale)? {
             Ok(record) => {
                 say(&record.line())?;
                 if let Some(verdict) = &record.verdict {
@@ -103,12 +101,19 @@ fn measure_scale(engine: &Engine) -> Result<Scale, Failure> {
 }
 
 /// All runs of one query. The outer error ends everything, the inner one this query.
-fn query(arguments: &TpchRun, session: &mut Local, number: u8, scale: Scale) -> Result<Result<Record, Error>, Failure> {
-    let mut record = Record { name: format!("q{number}"), device: device(&arguments.device.choice), ..Record::default() };
+fn query(
+    arguments: &TpchRun,
+    devices: &Discovery,
+    session: &mut Local,
+    number: u8,
+    scale: Scale,
+) -> Result<Result<Record, Error>, Failure> {
+    let mut record =
+        Record { name: format!("q{number}"), device: device_name(&arguments.device.choice, devices), ..Record::default() };
     for run in 0..arguments.runs.get() {
         let seed = arguments.vary.map(|seed| seed.wrapping_add(run as u64));
         let query = text(number, seed, scale)?;
-        let answer = match once(session, &query) {
+        let answer = match once(session, &query.text) {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(error)),
         };
@@ -132,87 +137,9 @@ fn query(arguments: &TpchRun, session: &mut Local, number: u8, scale: Scale) -> 
     if arguments.json.is_some() {
         // One more run, with every operator counted; its time is not taken.
         let query = text(number, arguments.vary, scale)?;
-        record.operators = operators(session, &query);
+        record.operators = operators(session, &query.text);
     }
     Ok(Ok(record))
-}
-
-/// Which device the queries of a choice run on.
-fn device(choice: &DeviceChoice) -> String {
-    match choice {
-        DeviceChoice::Auto => DeviceChoice::Cpu.to_string(),
-        DeviceChoice::Cpu | DeviceChoice::Cuda(_) | DeviceChoice::Emulated | DeviceChoice::Off => choice.to_string(),
-    }
-}
-
-/// A result as it came.
-struct Answer {
-    columns: Arc<[Column]>,
-    batches: Vec<RecordBatch>,
-    times: Times,
-}
-
-impl Answer {
-    /// Its rows as text.
-    fn rows(&self, session: &Local) -> Result<Vec<Row>, Error> {
-        let mut printer = session.printer(&self.columns);
-        let mut rows = Vec::new();
-        for batch in &self.batches {
-            rows.extend(printer.rows(batch)?);
-        }
-        Ok(rows)
-    }
-}
-
-/// Runs a query from its text to its last row.
-fn once(session: &mut Local, query: &Query) -> Result<Answer, Error> {
-    let runtime = session.runtime();
-    session.session.begin_statement();
-    let work = async {
-        let before = session.compiled();
-        let began = Instant::now();
-        let statement = session.session.parse(&query.text)?.into_iter().next();
-        let statement = statement.ok_or_else(|| Error::syntax("there is no statement"))?;
-        let prepared = session.session.prepare(statement, &[]).await?;
-        let planned = began.elapsed();
-        let Outcome::Rows(mut rows) = session.session.execute(&prepared, Vec::new(), Source::Simple).await? else {
-            return Err(Error::internal("a query gave no rows"));
-        };
-        let columns = Arc::clone(rows.columns());
-        let mut batches = Vec::new();
-        while let Some(batch) = rows.next().await? {
-            batches.push(batch);
-        }
-        let total = began.elapsed();
-        let after = session.compiled();
-        let times = Times {
-            total,
-            plan: planned,
-            rows: batches.iter().map(RecordBatch::num_rows).sum(),
-            compiled: after.0 - before.0,
-            compile: after.1.saturating_sub(before.1),
-        };
-        drop(rows);
-        session.session.sync().await?;
-        Ok(Answer { columns, batches, times })
-    };
-    let outcome = runtime.block_on(work);
-    if outcome.is_err() {
-        session.session.fail();
-    }
-    outcome
-}
-
-/// Who does a query's work, by EXPLAIN ANALYZE; nothing where that fails.
-fn operators(session: &mut Local, query: &Query) -> Operators {
-    let runtime = session.runtime();
-    match runtime.block_on(session.query(&format!("explain analyze {}", query.text))) {
-        Ok((_, rows)) => plan::operators(rows.iter().filter_map(|row| row.first()?.as_deref())),
-        Err(error) => {
-            tracing::warn!(%error, "could not explain a query");
-            Operators::default()
-        }
-    }
 }
 
 /// `q1.csv`; with drawn parameters the later runs too, as `q1-2.csv`.

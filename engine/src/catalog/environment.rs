@@ -250,6 +250,7 @@ impl Environment for SessionEnvironment {
                     state_change: s.query_began.map(micros),
                     state: s.state.to_owned(),
                     query: s.query,
+                    copy: s.copy.map(|copy| (copy.relation, copy.bytes, copy.rows)),
                 }
             })
             .collect()

@@ -202,7 +202,7 @@ async fn open(
         "json" | "ndjson" | "jsonl" => TableRows::Elsewhere("JSON files are read by DataFusion"),
         _ => TableRows::Elsewhere("Arrow files are read by DataFusion"),
     };
-    let scanned = ScannedTable { name: name.to_owned(), owner: fresh(), schema: table.schema(), rows };
+    let scanned = ScannedTable { name: name.to_owned(), owner: fresh(), lineage: None, schema: table.schema(), rows };
     Ok(Arc::new(FileTableProvider::new(scanned, paths, table.with_cache(cache))))
 }
 

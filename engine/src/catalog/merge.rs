@@ -69,7 +69,7 @@ fn append(before: &Relation, after: &Relation, now: &Relation) -> Option<Relatio
     segments.extend(s1.iter().skip(s0.len()).cloned());
     let mut merged = now.clone();
     merged.version = fresh();
-    merged.kind = RelationKind::Table { lineage: *l2, segments: Arc::new(segments) };
+    merged.kind = RelationKind::Table { lineage: l2.clone(), segments: Arc::new(segments) };
     Some(merged)
 }
 

@@ -12,6 +12,7 @@ pub mod database;
 pub mod environment;
 pub mod files;
 pub mod information_schema;
+pub mod lineage;
 pub mod merge;
 pub mod pg_catalog;
 pub mod provider;

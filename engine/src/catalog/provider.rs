@@ -19,6 +19,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use parking_lot::Mutex;
 
+use super::lineage::Lineage;
 use super::relation::Segment;
 use crate::exec::table_scan::{ScannedTable, TableRows, TableScanExec};
 
@@ -32,9 +33,10 @@ pub struct SegmentTable {
 
 impl SegmentTable {
     /// A scan of exactly these segments of the table with that name and lineage.
-    pub fn new(name: &str, lineage: u64, schema: SchemaRef, segments: Arc<Vec<Arc<Segment>>>) -> Self {
+    pub fn new(name: &str, lineage: &Lineage, schema: SchemaRef, segments: Arc<Vec<Arc<Segment>>>) -> Self {
         let rows = TableRows::Memory(Arc::clone(&segments));
-        let table = ScannedTable { name: name.to_owned(), owner: lineage, schema: Arc::clone(&schema), rows };
+        let (owner, lineage) = (lineage.number(), Some(lineage.clone()));
+        let table = ScannedTable { name: name.to_owned(), owner, lineage, schema: Arc::clone(&schema), rows };
         Self { schema, segments, table: Arc::new(table) }
     }
 

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 
+use super::lineage::Lineage;
 use crate::types::SqlType;
 
 /// One column of a relation.
@@ -46,7 +47,7 @@ pub enum RelationKind {
     /// two states of one lineage differ by appended segments alone.
     Table {
         /// Which incarnation this is.
-        lineage: u64,
+        lineage: Lineage,
         /// The rows.
         segments: Arc<Vec<Arc<Segment>>>,
     },
@@ -93,7 +94,7 @@ impl Relation {
     /// An empty table.
     pub fn table(oid: u32, columns: Vec<Column>, primary_key: Vec<usize>, owner: &str) -> Self {
         let schema = schema_of(&columns);
-        let kind = RelationKind::Table { lineage: fresh(), segments: Arc::default() };
+        let kind = RelationKind::Table { lineage: Lineage::fresh(), segments: Arc::default() };
         Self { oid, version: fresh(), columns: columns.into(), schema, kind, primary_key, owner: owner.to_owned() }
     }
 
@@ -131,7 +132,7 @@ impl Relation {
         let mut next = self.clone();
         next.version = fresh();
         if let RelationKind::Table { lineage, segments } = &mut next.kind {
-            *lineage = fresh();
+            *lineage = Lineage::fresh();
             *segments = Arc::default();
         }
         next

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::relation::Relation;
+use super::relation::{Relation, RelationKind};
 
 /// The first object identifier that PostgreSQL gives to users' objects.
 pub const FIRST_USER_OID: u32 = 16384;
@@ -46,5 +46,18 @@ impl State {
     /// A database as it is born: the schema `public`.
     pub fn new() -> Self {
         Self { schemas: [("public".to_owned(), PUBLIC_OID)].into(), relations: BTreeMap::new() }
+    }
+
+    /// Tables whose rows a later state no longer has, not even as a part of more.
+    pub fn ended(&self, later: &Self) -> Vec<&Name> {
+        let lineage = |relation: &Arc<Relation>| match &relation.kind {
+            RelationKind::Table { lineage, .. } => Some(lineage.number()),
+            RelationKind::View { .. } | RelationKind::Files(_) => None,
+        };
+        let ended = |(name, relation): &(&Name, &Arc<Relation>)| {
+            let now = later.relations.get(*name);
+            !now.is_some_and(|now| Arc::ptr_eq(now, relation)) && lineage(relation) != now.and_then(lineage)
+        };
+        self.relations.iter().filter(ended).map(|(name, _)| name).collect()
     }
 }

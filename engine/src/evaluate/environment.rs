@@ -118,6 +118,8 @@ pub struct ActivityRow {
     pub state: String,
     /// The statement's text.
     pub query: String,
+    /// Of a COPY that takes data: the relation's identifier, bytes and rows so far.
+    pub copy: Option<(u32, u64, u64)>,
 }
 
 /// A function of the query engine.

@@ -68,6 +68,8 @@ pub struct Devices {
     data_folder: PathBuf,
     /// What `auto` means where nobody says.
     default: DeviceChoice,
+    /// What a GPU's memory is to be used of; 0 is all.
+    device_memory: u64,
     /// Threads that a query may use on the CPU.
     pub threads: usize,
     /// Compiled code.
@@ -107,12 +109,18 @@ impl Devices {
             found: OnceLock::new(),
             data_folder,
             default,
+            device_memory: 0,
             threads,
             kernels: KernelCache::new(KERNELS),
             inputs: Inputs::new(memory, threads),
             bandwidths: Mutex::default(),
             rules_behind: OnceLock::new(),
         }
+    }
+
+    /// The same with so much of a GPU's memory; 0 is all.
+    pub fn with_device_memory(self, bytes: u64) -> Self {
+        Self { device_memory: bytes, ..self }
     }
 
     fn found(&self) -> &Found {
@@ -140,6 +148,7 @@ impl Devices {
             DeviceChoice::Emulated => vec![self.emulated()],
         };
         rungs.push(Arc::clone(&found().cpu));
+        rungs.iter().for_each(|device| device.set_memory_budget(self.device_memory));
         rungs
     }
 

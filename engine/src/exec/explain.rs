@@ -9,7 +9,8 @@ use super::device_exec::DeviceExec;
 use super::devices::Devices;
 use super::report::{Report, StageReport};
 use crate::offload::Refusal;
-use crate::offload::lower::{Knowledge, lower};
+use crate::offload::branches::lower_into;
+use crate::offload::lower::Knowledge;
 use crate::offload::plan::Chain;
 
 /// Every DeviceExec of a plan, in the order in which it is printed.
@@ -65,10 +66,11 @@ fn operators(node: &DeviceExec, indent: usize) -> Vec<String> {
         {
             line.push_str(&measured(stage, node.devices(), &device));
         }
-        if let Some(report) = &report
-            && operator.name == "Scan"
-        {
-            line.push_str(&loaded(report));
+        if operator.name == "Scan" {
+            line.push_str(&match &report {
+                Some(report) => loaded(report),
+                None => unread(node.devices().inputs.unread(chain)),
+            });
         }
         lines.push(line);
     }
@@ -103,11 +105,23 @@ fn measured(stage: &StageReport, devices: &Devices, device: &str) -> String {
     format!(" [{}]", parts.join(", "))
 }
 
+/// What a first run would read beforehand.
+fn unread(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { format!(" [reads up to {:.1} MB of files first]", bytes as f64 / 1e6) }
+}
+
 fn loaded(report: &Report) -> String {
-    match report.loaded {
-        0 => String::new(),
-        bytes => format!(" [loaded {:.1} MB in {:.1} ms]", bytes as f64 / 1e6, report.load.as_secs_f64() * 1e3),
+    let mut parts = Vec::new();
+    if report.loaded > 0 {
+        parts.push(format!("loaded {:.1} MB in {:.1} ms", report.loaded as f64 / 1e6, report.load.as_secs_f64() * 1e3));
     }
+    if report.parts > 0 {
+        parts.push(format!("streamed {:.1} MB in {} parts", report.streamed as f64 / 1e6, report.parts));
+    }
+    if report.unwanted > 0 {
+        parts.push(format!("row groups left out={} of {}", report.unwanted, report.segments));
+    }
+    if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join(", ")) }
 }
 
 /// What stays with DataFusion, and why.
@@ -134,27 +148,22 @@ fn chain_programs(chain: &Chain, devices: &Devices) -> Vec<String> {
         Ok(segments) => segments,
         Err(refusal) => return vec![format!("-- no program: {refusal}")],
     };
-    let (mut inputs, complete) = devices.inputs.expected(chain, &segments);
+    let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
     let rows = segments.rows();
     let mut text = Vec::new();
     if !complete {
         text.push("-- not all columns are loaded yet: their types are the widest".to_owned());
     }
-    for (at, stage) in chain.stages.iter().enumerate() {
-        match lower(stage, &inputs, rows, knowledge) {
-            Ok(lowered) => {
-                text.push(format!("-- row program of pipeline {at} over {}", chain.table.name));
-                text.extend(lowered.pipeline.to_string().lines().map(str::to_owned));
-                text.push(format!("-- CUDA C++ of pipeline {at}"));
-                text.extend(cuda_text(&lowered.pipeline).lines().map(str::to_owned));
-                inputs = lowered.as_inputs(stage);
-            }
-            Err(refusal) => {
-                text.push(format!("-- pipeline {at} is refused: {refusal}"));
-                break;
-            }
-        }
+    let mut lowered = Vec::new();
+    if let Err(refusal) = lower_into(&chain.stages, &inputs, rows, knowledge, &mut lowered) {
+        text.push(format!("-- pipeline {} is refused: {refusal}", lowered.len()));
+    }
+    for (at, pipeline) in lowered.iter().enumerate() {
+        text.push(format!("-- row program of pipeline {at} over {}", chain.table.name));
+        text.extend(pipeline.to_string().lines().map(str::to_owned));
+        text.push(format!("-- CUDA C++ of pipeline {at}"));
+        text.extend(cuda_text(pipeline).lines().map(str::to_owned));
     }
     text
 }

@@ -6,21 +6,23 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::DataType;
+use arrow::datatypes::Schema;
 use parking_lot::Mutex;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use warpwise_gpu::cache::{ColumnCache, ColumnRequest, ColumnStatistics, ResidentColumn, SegmentRows};
 use warpwise_gpu::column::Facts;
 use warpwise_gpu::memory::Budget;
-use warpwise_gpu::{Error, Result};
+use warpwise_gpu::{Cancel, Error, Result};
 
+use super::parquet::{ColumnPlace, stored_schema};
+use super::prune;
 use super::table_scan::{ScannedTable, TableRows};
+use crate::catalog::lineage::Keeper;
 use crate::catalog::relation::fresh;
 use crate::offload::Refusal;
 use crate::offload::lower::of_type;
@@ -28,8 +30,8 @@ use crate::offload::plan::Chain;
 use crate::offload::value::{InputColumn, Kind};
 use crate::offload::words::Words;
 
-/// Rows that are decoded at once.
-const BATCH: usize = 1 << 18;
+/// How often the log says how far a load is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// A table's segments at one version.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub struct Segments {
 #[derive(Debug, Clone)]
 enum Place {
     Memory(RecordBatch),
-    Parquet { path: PathBuf, metadata: ArrowReaderMetadata, group: usize },
+    Parquet { file: Arc<OpenFile>, group: usize },
 }
 
 impl Segments {
@@ -50,44 +52,87 @@ impl Segments {
     pub fn rows(&self) -> u64 {
         self.names.iter().map(|(_, rows)| *rows as u64).sum()
     }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Some of them.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Self { names: self.names[range.clone()].to_vec(), places: self.places[range].to_vec() }
+    }
+
+    /// Those that are wanted.
+    fn only(&self, wanted: &[bool]) -> Self {
+        let names = self.names.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(name, _)| *name).collect();
+        let places = self.places.iter().zip(wanted).filter(|(_, wanted)| **wanted).map(|(place, _)| place.clone()).collect();
+        Self { names, places }
+    }
 }
 
 /// A Parquet file as it was when it was opened.
-struct OpenFile {
+#[derive(Debug)]
+pub struct OpenFile {
+    path: PathBuf,
     changed: SystemTime,
     bytes: u64,
-    metadata: ArrowReaderMetadata,
+    /// What its end says of it.
+    pub metadata: ArrowReaderMetadata,
+    /// What its columns are without the schema of Arrow's that it may carry.
+    pub stored: Option<Schema>,
     groups: Vec<SegmentRows>,
 }
 
 /// The columns that the process keeps.
 pub struct Inputs {
-    columns: ColumnCache,
+    kept: Arc<Kept>,
+    keeper: Weak<dyn Keeper>,
     threads: usize,
     files: Mutex<HashMap<PathBuf, Arc<OpenFile>>>,
+}
+
+/// What is kept by the numbers of tables.
+struct Kept {
+    columns: ColumnCache,
     /// Columns that turned out to have no device form, by owner and number.
     refused: Mutex<HashMap<(u64, usize), String>>,
+}
+
+impl Keeper for Kept {
+    fn forget(&self, lineage: u64) {
+        self.columns.forget_owner(lineage);
+        self.refused.lock().retain(|(owner, _), _| *owner != lineage);
+    }
 }
 
 impl Inputs {
     /// A cache of at most `memory` bytes, filled by at most `threads` threads for a query.
     pub fn new(memory: u64, threads: usize) -> Self {
-        Self {
-            columns: ColumnCache::new(Budget::new("host memory for columns", "warpwise.host_memory", memory)),
-            threads,
-            files: Mutex::default(),
-            refused: Mutex::default(),
-        }
+        let columns = ColumnCache::new(Budget::new("host memory for columns", "warpwise.host_memory", memory));
+        let kept = Arc::new(Kept { columns, refused: Mutex::default() });
+        let keeper: Arc<dyn Keeper> = Arc::clone(&kept) as Arc<dyn Keeper>;
+        Self { keeper: Arc::downgrade(&keeper), kept, threads, files: Mutex::default() }
     }
 
     /// What the cache holds and did.
     pub fn statistics(&self) -> ColumnStatistics {
-        self.columns.statistics()
+        self.kept.columns.statistics()
     }
 
     /// Changes how much the cache may hold.
     pub fn set_budget(&self, bytes: u64) {
-        self.columns.set_budget(bytes);
+        self.kept.columns.set_budget(bytes);
+    }
+
+    /// How much the cache may hold.
+    pub fn budget(&self) -> u64 {
+        self.statistics().budget
     }
 
     /// The segments of a table now.
@@ -102,11 +147,10 @@ impl Inputs {
             }
             TableRows::Parquet(paths) => {
                 for path in paths {
-                    let file = self.file(path)?;
+                    let file = self.file(table.owner, path)?;
                     for (group, name) in file.groups.iter().enumerate() {
                         segments.names.push(*name);
-                        let (path, metadata) = (path.clone(), file.metadata.clone());
-                        segments.places.push(Place::Parquet { path, metadata, group });
+                        segments.places.push(Place::Parquet { file: Arc::clone(&file), group });
                     }
                 }
             }
@@ -115,7 +159,7 @@ impl Inputs {
         Ok(segments)
     }
 
-    fn file(&self, path: &Path) -> Result<Arc<OpenFile>> {
+    fn file(&self, owner: u64, path: &Path) -> Result<Arc<OpenFile>> {
         let failed = |error: &dyn std::fmt::Display| Error::Failed(format!("could not read \"{}\": {error}", path.display()));
         let now = std::fs::metadata(path).map_err(|e| failed(&e))?;
         let (changed, bytes) = (now.modified().map_err(|e| failed(&e))?, now.len());
@@ -128,8 +172,13 @@ impl Inputs {
         let file = File::open(path).map_err(|e| failed(&e))?;
         let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|e| failed(&e))?;
         let groups = metadata.metadata().row_groups().iter().map(|group| (fresh(), group.num_rows() as usize)).collect();
-        let opened = Arc::new(OpenFile { changed, bytes, metadata, groups });
-        self.files.lock().insert(path.to_owned(), Arc::clone(&opened));
+        let stored = stored_schema(&metadata);
+        let opened = Arc::new(OpenFile { path: path.to_owned(), changed, bytes, metadata, stored, groups });
+        let before = self.files.lock().insert(path.to_owned(), Arc::clone(&opened));
+        // Nobody asks again for what the file was before.
+        for (segment, _) in before.iter().flat_map(|before| &before.groups) {
+            self.kept.columns.forget_segment(owner, *segment);
+        }
         Ok(opened)
     }
 
@@ -143,7 +192,7 @@ impl Inputs {
     pub fn expected(&self, chain: &Chain, segments: &Segments) -> (Vec<InputColumn>, bool) {
         let mut complete = true;
         let columns = chain.projection.iter().map(|at| {
-            let known = self.columns.facts_if_known(&request(&chain.table, *at, &segments.names));
+            let known = self.kept.columns.facts_if_known(&request(&chain.table, *at, &segments.names));
             let mut column = match &known {
                 Some(facts) => of_facts(&chain.table, *at, facts),
                 None => {
@@ -152,7 +201,7 @@ impl Inputs {
                     of_type(field.name(), field.data_type())
                 }
             };
-            if let Some(why) = self.refused.lock().get(&(chain.table.owner, *at)) {
+            if let Some(why) = self.kept.refused.lock().get(&(chain.table.owner, *at)) {
                 column.refused = Some(why.clone());
             }
             column
@@ -160,14 +209,76 @@ impl Inputs {
         (columns.collect(), complete)
     }
 
-    /// Some columns of a table, read where they are not there.
-    pub fn resident(&self, table: &ScannedTable, segments: &Segments, columns: &[usize]) -> Result<Vec<ResidentColumn>> {
-        let requests: Vec<_> = columns.iter().map(|at| request(table, *at, &segments.names)).collect();
-        let load = |segment: usize, places: &[usize]| {
-            let columns: Vec<usize> = places.iter().map(|place| columns[*place]).collect();
-            load(table, &segments.places[segment], &columns)
+    /// Bytes of files that hold columns of a chain of which nothing is known yet: at most so many would be read first.
+    pub fn unread(&self, chain: &Chain) -> u64 {
+        let Ok(segments) = self.segments(&chain.table) else { return 0 };
+        let segments = self.wanted(chain, segments);
+        let unknown = (0..chain.projection.len()).filter(|column| self.known(chain, &segments, *column).is_none());
+        let unknown: Vec<&str> = unknown.map(|column| chain.table.schema.field(chain.projection[column]).name().as_str()).collect();
+        let of_place = |place: &Place| match place {
+            Place::Parquet { file, group } => {
+                let columns = file.metadata.metadata().row_group(*group).columns().iter();
+                let read = columns.filter(|column| column.column_path().parts().first().is_some_and(|name| unknown.contains(&name.as_str())));
+                read.map(|column| u64::try_from(column.compressed_size()).unwrap_or(0)).sum()
+            }
+            Place::Memory(_) => 0,
         };
-        let found = self.columns.resident_many(&requests, self.threads, &load);
+        segments.places.iter().map(of_place).sum()
+    }
+
+    /// A column of a chain, where all is known of it that loading it would tell.
+    pub fn known(&self, chain: &Chain, segments: &Segments, column: usize) -> Option<InputColumn> {
+        let at = chain.projection[column];
+        let facts = self.kept.columns.facts_if_known(&request(&chain.table, at, &segments.names))?;
+        Some(of_facts(&chain.table, at, &facts))
+    }
+
+    /// The segments of which a row may pass the filters that stand before all else, as the statistics of their files tell.
+    /// Where every column is there already it is not asked: chunks know more.
+    pub fn wanted(&self, chain: &Chain, segments: Segments) -> Segments {
+        if segments.len() < 2 || !segments.places.iter().all(|place| matches!(place, Place::Parquet { .. })) {
+            return segments;
+        }
+        let (_, complete) = self.expected(chain, &segments);
+        if complete {
+            return segments;
+        }
+        let groups = segments.places.iter().filter_map(|place| match place {
+            Place::Parquet { file, group } => Some((Arc::clone(file), *group)),
+            Place::Memory(_) => None,
+        });
+        match prune::wanted(chain, &groups.collect::<Vec<_>>(), &segments.names) {
+            Some(wanted) => segments.only(&wanted),
+            None => segments,
+        }
+    }
+
+    /// Some columns of a table, read where they are not there.
+    pub fn resident(
+        &self,
+        table: &ScannedTable,
+        segments: &Segments,
+        columns: &[usize],
+        cancel: &Cancel,
+    ) -> Result<Vec<ResidentColumn>> {
+        if let Some(lineage) = &table.lineage {
+            lineage.kept_by(&self.keeper);
+        }
+        let requests: Vec<_> = columns.iter().map(|at| request(table, *at, &segments.names)).collect();
+        for (request, at) in requests.iter().zip(columns) {
+            if self.kept.columns.facts_if_known(request).is_none()
+                && let Some(range) = claim(table, segments, *at)
+            {
+                self.kept.columns.expect(request, range)?;
+            }
+        }
+        let progress = Progress::of(table, segments.len() * columns.len());
+        let load = |segment: usize, places: &[usize]| {
+            cancel.check()?;
+            progress.tell(places.len());
+            places.iter().map(|place| load(table, &segments.places[segment], columns[*place])).collect()
+        };
+        let found = self.kept.columns.resident_many(&requests, self.threads, &load);
         if let Err(Error::Unsupported(_)) = &found {
             self.blame(table, segments, columns);
         }
@@ -176,11 +287,46 @@ impl Inputs {
 
     /// Finds out which of several columns has no device form.
     fn blame(&self, table: &ScannedTable, segments: &Segments, columns: &[usize]) {
+        // Who was refused is mostly known by now, without loading the others.
+        let known = columns.iter().filter_map(|at| {
+            let why = self.kept.columns.refusal(&request(table, *at, &segments.names))?;
+            if let Error::Unsupported(why) = why { Some((*at, why)) } else { None }
+        });
+        let known: Vec<_> = known.collect();
+        if !known.is_empty() {
+            self.kept.refused.lock().extend(known.into_iter().map(|(at, why)| ((table.owner, at), why)));
+            return;
+        }
         for at in columns {
-            let one = |segment: usize| load(table, &segments.places[segment], &[*at]).map(|mut arrays| arrays.swap_remove(0));
-            if let Err(Error::Unsupported(why)) = self.columns.resident(&request(table, *at, &segments.names), &one) {
-                self.refused.lock().insert((table.owner, *at), why);
+            let one = |segment: usize| load(table, &segments.places[segment], *at);
+            if let Err(Error::Unsupported(why)) = self.kept.columns.resident(&request(table, *at, &segments.names), &one) {
+                self.kept.refused.lock().insert((table.owner, *at), why);
             }
+        }
+    }
+}
+
+/// How far loading is, for the log of whoever waits long.
+struct Progress<'a> {
+    table: &'a str,
+    of: usize,
+    done: AtomicUsize,
+    told: Mutex<Instant>,
+}
+
+impl<'a> Progress<'a> {
+    fn of(table: &'a ScannedTable, of: usize) -> Self {
+        Self { table: &table.name, of, done: AtomicUsize::new(0), told: Mutex::new(Instant::now()) }
+    }
+
+    /// More is begun.
+    fn tell(&self, more: usize) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed);
+        if let Some(mut told) = self.told.try_lock()
+            && told.elapsed() >= TOLD_EVERY
+        {
+            *told = Instant::now();
+            tracing::info!("loading {}: {} % of {} column parts", self.table, 100 * done / self.of.max(1), self.of);
         }
     }
 }
@@ -197,46 +343,26 @@ fn request<'a>(table: &ScannedTable, at: usize, segments: &'a [SegmentRows]) -> 
     }
 }
 
-/// Reads columns of a segment.
-fn load(table: &ScannedTable, place: &Place, columns: &[usize]) -> Result<Vec<Vec<ArrayRef>>> {
+/// Reads a column of a segment.
+fn load(table: &ScannedTable, place: &Place, column: usize) -> Result<Vec<ArrayRef>> {
     match place {
-        Place::Memory(batch) => Ok(columns.iter().map(|at| vec![Arc::clone(batch.column(*at))]).collect()),
-        Place::Parquet { path, metadata, group } => {
-            let failed = |error: &dyn std::fmt::Display| Error::Failed(format!("could not read \"{}\": {error}", path.display()));
-            let schema = metadata.schema();
-            let roots = columns.iter().map(|at| {
-                let name = table.schema.field(*at).name();
-                schema.index_of(name).map_err(|_| Error::Unsupported(format!("\"{}\" has no column {name}", path.display())))
-            });
-            let roots = roots.collect::<Result<Vec<_>>>()?;
-            let file = File::open(path).map_err(|e| failed(&e))?;
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
-            let mask = ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
-            let reader = builder.with_projection(mask).with_row_groups(vec![*group]).with_batch_size(BATCH).build();
-            let mut arrays: Vec<Vec<ArrayRef>> = vec![Vec::new(); columns.len()];
-            for batch in reader.map_err(|e| failed(&e))? {
-                let batch = batch.map_err(|e| failed(&e))?;
-                for (made, at) in arrays.iter_mut().zip(columns) {
-                    let field = table.schema.field(*at);
-                    let found = batch.column_by_name(field.name());
-                    let found = found.ok_or_else(|| failed(&format!("column {} is missing", field.name())))?;
-                    let same = found.data_type() == field.data_type() || strings(found.data_type(), field.data_type());
-                    made.push(match same {
-                        true => Arc::clone(found),
-                        false => {
-                            let strict = CastOptions { safe: false, ..CastOptions::default() };
-                            cast_with_options(found, field.data_type(), &strict).map_err(|e| failed(&e))?
-                        }
-                    });
-                }
-            }
-            Ok(arrays)
+        Place::Memory(batch) => Ok(vec![Arc::clone(batch.column(column))]),
+        Place::Parquet { file, group } => {
+            let (metadata, stored) = (&file.metadata, file.stored.as_ref());
+            ColumnPlace { path: &file.path, metadata, stored, group: *group }.read(table.schema.field(column))
         }
     }
 }
 
-fn strings(a: &DataType, b: &DataType) -> bool {
-    a.is_string() && b.is_string()
+/// What the files of some segments say that the integers of a column lie between.
+fn claim(table: &ScannedTable, segments: &Segments, column: usize) -> Option<(i128, i128)> {
+    let mut all: Option<(i128, i128)> = None;
+    for place in &segments.places {
+        let Place::Parquet { file, group } = place else { return None };
+        let (low, high) = prune::integer_range(file, *group, table.schema.field(column))?;
+        all = Some(all.map_or((low, high), |(least, greatest)| (least.min(low), greatest.max(high))));
+    }
+    all
 }
 
 /// A column whose form is known.

@@ -19,6 +19,17 @@ pub struct StageReport {
     pub skipped: usize,
 }
 
+impl StageReport {
+    /// Adds what a part of the stage took; the rows are those that the last part left.
+    pub fn add(&mut self, part: Self) {
+        self.rows = part.rows;
+        self.counters.add(&part.counters);
+        self.compile += part.compile;
+        self.compiled |= part.compiled;
+        self.skipped += part.skipped;
+    }
+}
+
 /// What a run took.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -28,6 +39,14 @@ pub struct Report {
     pub loaded: u64,
     /// How long the columns were waited for.
     pub load: Duration,
+    /// Parts in which columns were loaded and let go, since there is no room for all of them.
+    pub parts: usize,
+    /// Bytes of columns in those parts.
+    pub streamed: u64,
+    /// Segments of the table: row groups of its files, or what was appended to it at a time.
+    pub segments: usize,
+    /// Segments that were left out before anything of them was read, because their files say that no row can match.
+    pub unwanted: usize,
     /// The stages in order.
     pub stages: Vec<StageReport>,
     /// Devices that did not do it, and why.

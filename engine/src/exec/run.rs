@@ -4,21 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef, UInt32Type};
+use arrow::datatypes::{DataType, SchemaRef, UInt32Type};
 use warpwise_gpu::cache::ResidentColumn;
 use warpwise_gpu::column::{CHUNK_ROWS, Chunk, Column, Decode, Output};
 use warpwise_gpu::program::builder::power_of_ten;
 use warpwise_gpu::program::prune::may_match;
 use warpwise_gpu::{Cancel, Device, Error, Result, Run};
 
+use super::branches::together;
 use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
 use super::report::{Report, StageReport};
+use super::stream::{Streamed, is_too_much, survey};
 use crate::offload::Refusal;
-use crate::offload::lower::{Knowledge, Lowered, Made, lower};
-use crate::offload::plan::Chain;
+use crate::offload::formula::Formula;
+use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
+use crate::offload::plan::{Branch, Chain, End, Stage};
 use crate::offload::value::{InputColumn, Kind};
 
 /// Chunks that are given to a device at once.
@@ -26,6 +29,40 @@ const AT_ONCE: usize = 256;
 
 fn refused(refusal: Refusal) -> Error {
     Error::Unsupported(refusal.to_string())
+}
+
+/// What a stage left.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Its columns.
+    pub output: Output,
+    /// What they mean.
+    pub leaves: Leaves,
+}
+
+/// Where a stage's rows come from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// The table.
+    Table,
+    /// What a stage left, under the names of a schema.
+    Stage(&'a Held, &'a SchemaRef),
+}
+
+/// A run of a chain.
+struct Running<'a> {
+    chain: &'a Chain,
+    devices: &'a Devices,
+    device: &'a Arc<dyn Device>,
+    cancel: &'a Cancel,
+    segments: Segments,
+    /// What is known of the table's columns; and whether that was all there is to know.
+    inputs: Vec<InputColumn>,
+    complete: bool,
+    resident: HashMap<usize, ResidentColumn>,
+    report: &'a mut Report,
+    /// What the stage of the chain that runs now has taken.
+    taken: StageReport,
 }
 
 /// Runs a chain on a device, and says in `report` what that took.
@@ -38,81 +75,191 @@ pub fn run(
     report: &mut Report,
 ) -> Result<RecordBatch> {
     cancel.check()?;
-    let segments = devices.inputs.segments(&chain.table)?;
-    let rows = segments.rows();
-    let began = Instant::now();
-    let (mut lowered, mut chunks) = first(chain, devices, &segments, rows, report)?;
-    report.load = began.elapsed();
-    let mut output = None;
+    let all = devices.inputs.segments(&chain.table)?;
+    report.segments = all.len();
+    let segments = devices.inputs.wanted(chain, all);
+    report.unwanted = report.segments - segments.len();
+    let (inputs, complete) = devices.inputs.expected(chain, &segments);
+    let (resident, taken) = (HashMap::new(), StageReport::default());
+    let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, taken };
+    let mut held: Option<Held> = None;
     for (at, stage) in chain.stages.iter().enumerate() {
-        if let Some(last) = output.take() {
-            let inputs: Vec<InputColumn> = lowered.as_inputs(&chain.stages[at - 1]);
-            let last: Output = last;
-            let next = lower(stage, &inputs, last.rows as u64, Knowledge::Data).map_err(refused)?;
-            chunks = over_output(&last, &lowered, &next)?;
-            lowered = next;
+        let source = match &held {
+            Some(held) => Source::Stage(held, &chain.stages[at - 1].output),
+            None => Source::Table,
+        };
+        held = Some(running.stage(stage, source)?);
+        running.report.stages.push(std::mem::take(&mut running.taken));
+    }
+    decode(&held.ok_or_else(without_stages)?, schema)
+}
+
+fn without_stages() -> Error {
+    Error::Invalid("a chain without stages".to_owned())
+}
+
+impl Running<'_> {
+    fn stages(&mut self, stages: &[Stage], source: Source<'_>) -> Result<Held> {
+        let mut held: Option<(Held, &SchemaRef)> = None;
+        for stage in stages {
+            let left = match &held {
+                Some((held, schema)) => self.stage(stage, Source::Stage(held, schema))?,
+                None => self.stage(stage, source)?,
+            };
+            held = Some((left, &stage.output));
         }
-        cancel.check()?;
-        let mut taken = StageReport::default();
-        let (kernel, compiled) = devices.kernels.get_or_compile(device.as_ref(), &lowered.pipeline)?;
-        taken.compiled = compiled;
-        taken.compile = if compiled { kernel.compile_time() } else { Duration::ZERO };
+        match (held, source) {
+            (Some((held, _)), _) => Ok(held),
+            (None, Source::Stage(held, _)) => Ok(held.clone()),
+            (None, Source::Table) => Err(without_stages()),
+        }
+    }
+
+    fn stage(&mut self, stage: &Stage, source: Source<'_>) -> Result<Held> {
+        self.cancel.check()?;
+        if let End::Branches(branches) = &stage.end {
+            let mut parts = Vec::new();
+            for branch in branches {
+                parts.push(self.stages(&branch.stages, source)?);
+            }
+            let parts: Vec<(&Held, &Branch)> = parts.iter().zip(branches).collect();
+            let mut held = together(&parts)?;
+            held.leaves = held.leaves.picked(stage.picked.as_deref());
+            self.taken.rows = held.output.rows as u64;
+            return Ok(held);
+        }
+        match (self.lowered(stage, source), &stage.instead) {
+            (Err(Error::Unsupported(_)), Some(instead)) => {
+                let mut held = self.stages(instead, source)?;
+                held.leaves = held.leaves.picked(stage.picked.as_deref());
+                Ok(held)
+            }
+            (held, _) => held,
+        }
+    }
+
+    /// Runs a stage by a program of its own.
+    fn lowered(&mut self, stage: &Stage, source: Source<'_>) -> Result<Held> {
+        let (lowered, mut chunks, streamed) = match source {
+            Source::Table => {
+                let began = Instant::now();
+                let (lowered, read) = self.first(stage)?;
+                self.report.load += began.elapsed();
+                match read {
+                    Read::Resident(chunks) => (lowered, chunks, None),
+                    Read::Streamed(parts) => (lowered, Vec::new(), Some(parts)),
+                }
+            }
+            Source::Stage(held, schema) => {
+                let (inputs, places) = held.leaves.inputs(schema);
+                let lowered = lower(stage, &inputs, held.output.rows as u64, Knowledge::Data).map_err(refused)?;
+                let columns = lowered.reads.iter().map(|at| &held.output.columns[places[*at]]).collect::<Vec<_>>();
+                let chunks = over_output(held.output.rows, &columns);
+                (lowered, chunks, None)
+            }
+        };
+        let (kernel, compiled) = self.devices.kernels.get_or_compile(self.device.as_ref(), &lowered.pipeline)?;
         let all = chunks.len();
         chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
-        taken.skipped = all - chunks.len();
-        let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
+        let rows = match &streamed {
+            Some(_) => self.segments.rows(),
+            None => chunks.iter().map(|chunk| chunk.rows as u64).sum(),
+        };
         let values = lowered.values.clone();
-        let mut execution = kernel.start(Run { values, rows, cancel: cancel.clone(), threads: devices.threads })?;
+        let (cancel, threads) = (self.cancel.clone(), self.devices.threads);
+        let compile = if compiled { kernel.compile_time() } else { Duration::ZERO };
+        let mut execution = kernel.start(Run { values, rows, cancel, threads })?;
+        let skipped = all - chunks.len();
         for some in chunks.chunks(AT_ONCE) {
             execution.push(some)?;
         }
-        let (left, counters) = execution.finish()?;
-        taken.rows = left.rows as u64;
-        taken.counters = counters;
-        report.stages.push(taken);
-        output = Some(left);
+        let mut taken = StageReport { compile, compiled, skipped, ..StageReport::default() };
+        if let Some(parts) = streamed {
+            let report = (&mut *self.report, &mut taken);
+            parts.push(self.chain, &self.devices.inputs, &lowered, execution.as_mut(), self.cancel, report)?;
+        }
+        let (output, counters) = execution.finish()?;
+        (taken.rows, taken.counters) = (output.rows as u64, counters);
+        self.taken.add(taken);
+        Ok(Held { output, leaves: lowered.leaves })
     }
-    let output = output.ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
-    decode(&output, &lowered, schema)
+
+    /// The program of a stage over the table, and the chunks that it reads. Which columns it reads shows only when it is lowered,
+    /// and how it is lowered depends on how they are stored: so it is lowered with what is known, then again with what was
+    /// loaded.
+    fn first(&mut self, stage: &Stage) -> Result<(Lowered, Read)> {
+        let (chain, rows) = (self.chain, self.segments.rows());
+        let mut knowledge = if self.complete { Knowledge::Data } else { Knowledge::Types };
+        // Whether the columns turned out to be as they were expected.
+        let mut as_expected = self.complete;
+        loop {
+            let lowered = lower(stage, &self.inputs, rows, knowledge).map_err(refused)?;
+            let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !self.resident.contains_key(at)).collect();
+            if missing.is_empty() && knowledge == Knowledge::Data {
+                let chunks = of_segments(&lowered, &self.resident, &self.segments);
+                return Ok((lowered, Read::Resident(chunks)));
+            }
+            knowledge = Knowledge::Data;
+            let columns: Vec<usize> = missing.iter().map(|at| chain.projection[*at]).collect();
+            if columns.is_empty() {
+                continue;
+            }
+            let read: Vec<&InputColumn> = lowered.reads.iter().map(|at| &self.inputs[*at]).collect();
+            if self.segments.len() > 1 && is_too_much(&self.devices.inputs, &read, rows) {
+                self.resident.clear();
+                return self.streamed(stage);
+            }
+            let found = self.devices.inputs.resident(&chain.table, &self.segments, &columns, self.cancel)?;
+            for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
+                let now = of_facts(&chain.table, column, &found.facts);
+                as_expected &= now.is_stored_as(&self.inputs[at]);
+                self.inputs[at] = now;
+                self.report.loaded += found.loaded;
+                self.resident.insert(at, found);
+            }
+            if as_expected {
+                let chunks = of_segments(&lowered, &self.resident, &self.segments);
+                return Ok((lowered, Read::Resident(chunks)));
+            }
+        }
+    }
+
+    /// The same where there is no room for all columns that are read.
+    fn streamed(&mut self, stage: &Stage) -> Result<(Lowered, Read)> {
+        let (chain, inputs) = (self.chain, &self.devices.inputs);
+        let mut knowledge = Knowledge::Types;
+        loop {
+            let lowered = lower(stage, &self.inputs, self.segments.rows(), knowledge).map_err(refused)?;
+            let known = |at: &usize| inputs.known(chain, &self.segments, *at);
+            let unknown: Vec<usize> = lowered.reads.iter().copied().filter(|at| known(at).is_none()).collect();
+            if unknown.is_empty() && knowledge == Knowledge::Data {
+                let reads = lowered.reads.iter().map(|at| (*at, self.inputs[*at].clone())).collect();
+                let source = Streamed::new(inputs, &self.segments, reads);
+                return Ok((lowered, Read::Streamed(source)));
+            }
+            let columns: Vec<_> = unknown.iter().map(|at| (*at, &self.inputs[*at])).collect();
+            if !columns.is_empty() {
+                survey(chain, inputs, &self.segments, &columns, self.cancel, self.report)?;
+            }
+            let found: Vec<_> = lowered.reads.iter().filter_map(|at| Some((*at, known(at)?))).collect();
+            for (at, column) in found {
+                self.inputs[at] = column;
+            }
+            knowledge = Knowledge::Data;
+        }
+    }
 }
 
-/// The first stage's program, and the chunks that it reads. Which columns it reads shows only when it is lowered, and how it
-/// is lowered depends on how they are stored: so it is lowered with what is known, then again with what was loaded.
-fn first(chain: &Chain, devices: &Devices, segments: &Segments, rows: u64, report: &mut Report) -> Result<(Lowered, Vec<Chunk>)> {
-    let stage = chain.stages.first().ok_or_else(|| Error::Invalid("a chain without stages".to_owned()))?;
-    let (mut inputs, complete) = devices.inputs.expected(chain, segments);
-    let mut resident: HashMap<usize, ResidentColumn> = HashMap::new();
-    let mut knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
-    // Whether the columns turned out to be as they were expected.
-    let mut as_expected = complete;
-    loop {
-        let lowered = lower(stage, &inputs, rows, knowledge).map_err(refused)?;
-        let missing: Vec<usize> = lowered.reads.iter().copied().filter(|at| !resident.contains_key(at)).collect();
-        if missing.is_empty() && knowledge == Knowledge::Data {
-            let chunks = of_segments(&lowered, &resident, segments);
-            return Ok((lowered, chunks));
-        }
-        knowledge = Knowledge::Data;
-        let columns: Vec<usize> = missing.iter().map(|at| chain.projection[*at]).collect();
-        if columns.is_empty() {
-            continue;
-        }
-        let found = devices.inputs.resident(&chain.table, segments, &columns)?;
-        for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
-            let now = of_facts(&chain.table, column, &found.facts);
-            as_expected &= now.is_stored_as(&inputs[at]);
-            inputs[at] = now;
-            report.loaded += found.loaded;
-            resident.insert(at, found);
-        }
-        if as_expected {
-            let chunks = of_segments(&lowered, &resident, segments);
-            return Ok((lowered, chunks));
-        }
-    }
+/// Where the rows of a stage over the table come from.
+enum Read {
+    /// Columns that are there.
+    Resident(Vec<Chunk>),
+    /// Columns that are loaded part by part.
+    Streamed(Streamed),
 }
 
-fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, segments: &Segments) -> Vec<Chunk> {
+/// The chunks of a program's columns.
+pub fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, segments: &Segments) -> Vec<Chunk> {
     let columns: Vec<&ResidentColumn> = lowered.reads.iter().filter_map(|at| resident.get(at)).collect();
     let Some(first) = columns.first() else {
         // Nothing is read: rows alone count.
@@ -134,24 +281,17 @@ fn of_segments(lowered: &Lowered, resident: &HashMap<usize, ResidentColumn>, seg
     (0..first.chunks.len()).map(chunk).collect()
 }
 
-/// What a stage left, as chunks for the next.
-fn over_output(output: &Output, by: &Lowered, next: &Lowered) -> Result<Vec<Chunk>> {
-    let mut columns = Vec::new();
-    for at in &next.reads {
-        match &by.made[*at] {
-            Made::Column { at, .. } => columns.push(&output.columns[*at]),
-            Made::Average { .. } => return Err(Error::Unsupported("a stage over an average".to_owned())),
-        }
-    }
+/// Columns that a stage left, as chunks for the next.
+fn over_output(all: usize, columns: &[&Column]) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut from = 0;
-    while from < output.rows {
-        let rows = (output.rows - from).min(CHUNK_ROWS);
+    while from < all {
+        let rows = (all - from).min(CHUNK_ROWS);
         let columns = columns.iter().map(|column| Arc::new(slice(column, from, rows))).collect();
         chunks.push(Chunk { rows, columns });
         from += rows;
     }
-    Ok(chunks)
+    chunks
 }
 
 /// Rows of a column; `from` is a multiple of [`CHUNK_ROWS`], so bits begin at a byte.
@@ -166,17 +306,14 @@ fn slice(column: &Column, from: usize, rows: usize) -> Column {
     Column::new(ty, rows, values, validity)
 }
 
-/// The output as Arrow's arrays.
-fn decode(output: &Output, lowered: &Lowered, schema: &SchemaRef) -> Result<RecordBatch> {
+/// What was left as Arrow's arrays.
+fn decode(held: &Held, schema: &SchemaRef) -> Result<RecordBatch> {
+    let output = &held.output;
     let mut arrays = Vec::new();
-    for (field, made) in schema.fields().iter().zip(&lowered.made) {
+    for (field, made) in schema.fields().iter().zip(&held.leaves.made) {
         let array = match made {
             Made::Column { at, kind } => array(&output.columns[*at], kind, field.data_type())?,
-            Made::Average { sum, count } => {
-                let sum = array(&output.columns[*sum], &Kind::Float, &DataType::Float64)?;
-                let count = array(&output.columns[*count], &Kind::Integer, &DataType::Int64)?;
-                average(&sum, &count)
-            }
+            Made::Computed(formula) => computed(output, formula)?,
         };
         arrays.push(array);
     }
@@ -208,8 +345,12 @@ fn array(column: &Column, kind: &Kind, data_type: &DataType) -> Result<ArrayRef>
     Decode { logical: data_type.clone(), multiplier, words: None }.array(column)
 }
 
-fn average(sum: &ArrayRef, count: &ArrayRef) -> ArrayRef {
-    let (sums, counts) = (sum.as_primitive::<Float64Type>(), count.as_primitive::<Int64Type>());
-    let each = sums.iter().zip(counts.values()).map(|(sum, count)| sum.filter(|_| *count > 0).map(|s| s / *count as f64));
-    Arc::new(each.collect::<Float64Array>())
+/// The values of a formula.
+pub fn computed(output: &Output, formula: &Formula) -> Result<ArrayRef> {
+    let of = formula.of.iter().map(|at| {
+        let column = &output.columns[*at];
+        let data_type = if column.ty.ty.is_float() { DataType::Float64 } else { DataType::Int64 };
+        Decode::plain(data_type).array(column)
+    });
+    Ok(formula.what.values(&of.collect::<Result<Vec<_>>>()?))
 }

@@ -18,6 +18,7 @@ use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use crate::catalog::Segment;
+use crate::catalog::lineage::Lineage;
 
 /// A table at one version, as far as a device must know it.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct ScannedTable {
     pub name: String,
     /// Names its columns' dictionaries for good: two versions of one table, of which one has more rows, share it.
     pub owner: u64,
+    /// What tells that nobody will ask for it again; none of a table that stays.
+    pub lineage: Option<Lineage>,
     /// All its columns.
     pub schema: SchemaRef,
     /// Where its rows are.

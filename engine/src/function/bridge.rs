@@ -227,8 +227,9 @@ impl Bridged {
 }
 
 /// A world without relations: all that a function of its arguments needs.
-struct Alone {
-    zone: Tz,
+pub(crate) struct Alone {
+    /// The session's time zone.
+    pub(crate) zone: Tz,
 }
 
 impl Environment for Alone {

@@ -13,13 +13,17 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use warpwise_gpu::program::sink::DENSE_LIMIT;
-use warpwise_gpu::program::{Aggregate, AggregateOp, Domain, ExprId, Fault, Key, Sink, Strategy, Type};
+use warpwise_gpu::program::{Aggregate, AggregateOp, BitOp, Domain, Fault, Key, Sink, Strategy, Type};
 
 use super::expr::constant;
+use super::distinct::apart;
+use super::formula::{Formula, Quantity};
+use super::grouping_sets;
 use super::lower::{Knowledge, Made, Shape};
-use super::plan::{Chain, End, Filtered};
+use super::plan::{Aggregated, Chain, End};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
+use super::statistic::Statistic;
 use super::value::{Kind, Value};
 
 /// The most values that DISTINCT keeps a bit of.
@@ -63,24 +67,57 @@ pub fn aggregate(aggregate: &AggregateExec, mut chain: Chain) -> Result<Chain, R
         }
     };
     let what = || format!("aggregate {}", described(of));
-    if of.group_expr().has_grouping_set() {
-        return Err(Refusal::new(what(), "GROUPING SETS, ROLLUP and CUBE have no device form"));
-    }
-    if aggregate.limit_options().is_some() {
+    if aggregate.limit_options().is_some_and(|limit| limit.descending().is_none()) {
         return Err(Refusal::new(what(), "an aggregate with a limit runs in DataFusion"));
     }
-    let keys = of.group_expr().expr().iter().map(|(e, _)| Arc::clone(e)).collect();
-    let aggregates = of.aggr_expr().iter().cloned().zip(of.filter_expr().iter().cloned()).collect();
-    let detail = described(of);
+    let aggregates: Vec<Aggregated> = of.aggr_expr().iter().zip(of.filter_expr()).map(|(a, f)| aggregated(a, f)).collect();
+    let (detail, output) = (described(of), aggregate.schema());
+    if of.group_expr().has_grouping_set() {
+        let stage = chain.open().clone();
+        let stages = if partial { None } else { grouping_sets::stages(&stage, of.group_expr(), &aggregates, &output) };
+        let stages = stages.ok_or_else(|| Refusal::new(what(), "these GROUPING SETS have no device form"))?;
+        chain.stages.pop();
+        chain.stages.extend(stages);
+        chain.note("Aggregate", detail);
+        return Ok(chain);
+    }
+    let keys: Vec<_> = of.group_expr().expr().iter().map(|(e, _)| Arc::clone(e)).collect();
     let stage = chain.open();
+    stage.instead = if partial { None } else { apart(stage, &keys, &aggregates, &output) };
     stage.end = End::Group { keys, aggregates, partial };
-    stage.output = aggregate.schema();
+    stage.output = output;
     chain.note("Aggregate", detail);
     Ok(chain)
 }
 
+/// An aggregate of a plan.
+fn aggregated(expr: &AggregateFunctionExpr, filter: &Option<Arc<dyn PhysicalExpr>>) -> Aggregated {
+    let name = expr.fun().name().to_owned();
+    // These do not change where a value comes again.
+    let idempotent = matches!(name.as_str(), "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or");
+    Aggregated {
+        shown: expr.human_display().unwrap_or(expr.name()).to_owned(),
+        arguments: expr.expressions(),
+        distinct: expr.is_distinct() && !idempotent,
+        ordered: !expr.order_bys().is_empty(),
+        data_type: expr.field().data_type().clone(),
+        filter: filter.clone(),
+        name,
+    }
+}
+
+/// How groups are found.
+pub struct Grouping {
+    /// The keys, with what they lie in where groups are dense.
+    pub keys: Vec<Key>,
+    /// How.
+    pub strategy: Strategy,
+    /// How many dense groups there can be.
+    groups: Option<u64>,
+}
+
 /// A group sink in the making.
-struct Sinking {
+pub(super) struct Sinking {
     groups: u64,
     hashed: bool,
     rows: u64,
@@ -91,7 +128,7 @@ struct Sinking {
 
 impl Sinking {
     /// The output column of an aggregate; equal ones are kept once.
-    fn place(&mut self, aggregate: Aggregate) -> usize {
+    pub(super) fn place(&mut self, aggregate: Aggregate) -> usize {
         let known = self.aggregates.iter().position(|a| *a == aggregate);
         self.keys
             + known.unwrap_or_else(|| {
@@ -106,40 +143,48 @@ impl Lowering<'_> {
     pub fn group(
         &mut self,
         keys: &[Arc<dyn PhysicalExpr>],
-        aggregates: &[Filtered],
+        aggregates: &[Aggregated],
         scope: &Rc<Scope>,
         rows: u64,
         knowledge: Knowledge,
     ) -> Result<Shape, Refusal> {
-        let mut made = Vec::new();
-        let mut lowered = Vec::new();
-        let mut groups = Some(1u64);
+        let mut values = Vec::new();
         for key in keys {
-            let value = self.expr(key, scope)?;
-            let domain = self.domain(&value);
+            values.push(self.expr(key, scope)?);
+        }
+        let grouping = self.grouping(&values, rows);
+        let mut made: Vec<Made> =
+            values.into_iter().enumerate().map(|(at, value)| Made::Column { at, kind: value.kind }).collect();
+        let hashed = grouping.strategy == Strategy::Hash;
+        let groups = grouping.groups.unwrap_or(1);
+        let mut sinking = Sinking { groups, hashed, rows, knowledge, keys: keys.len(), aggregates: Vec::new() };
+        for aggregate in aggregates {
+            made.push(self.aggregate(aggregate, scope, &mut sinking)?);
+        }
+        let sink = Sink::Group { keys: grouping.keys, aggregates: sinking.aggregates, strategy: grouping.strategy };
+        Ok(Shape { sink, made })
+    }
+
+    /// How at most `rows` rows are grouped by values.
+    pub fn grouping(&self, values: &[Value], rows: u64) -> Grouping {
+        let mut keys = Vec::new();
+        let mut groups = Some(1u64);
+        for value in values {
+            let domain = self.domain(value);
             let size = domain.map(|d| u64::from(d.size) + u64::from(self.b.ty(value.node).nullable));
             groups = groups.zip(size).and_then(|(a, b)| a.checked_mul(b)).filter(|n| *n <= DENSE_LIMIT);
-            made.push(Made::Column { at: made.len(), kind: value.kind.clone() });
-            lowered.push(Key { expr: value.node, domain });
+            keys.push(Key { expr: value.node, domain });
         }
-        let dense = groups.filter(|n| *n <= SMALL.max(rows / 8));
-        let strategy = match (keys.is_empty(), dense) {
+        let groups = groups.filter(|n| *n <= SMALL.max(rows / 8));
+        let strategy = match (keys.is_empty(), groups) {
             (true, _) => Strategy::Single,
             (false, Some(_)) => Strategy::Dense,
             (false, None) => Strategy::Hash,
         };
         if strategy == Strategy::Hash {
-            lowered.iter_mut().for_each(|key| key.domain = None);
+            keys.iter_mut().for_each(|key| key.domain = None);
         }
-        let hashed = strategy == Strategy::Hash;
-        let mut sinking =
-            Sinking { groups: dense.unwrap_or(1), hashed, rows, knowledge, keys: keys.len(), aggregates: Vec::new() };
-        for (aggregate, filter) in aggregates {
-            let filter = filter.as_ref().map(|f| self.boolean(f, scope).map(|v| v.node)).transpose()?;
-            made.push(self.aggregate(aggregate, filter, scope, &mut sinking)?);
-        }
-        let sink = Sink::Group { keys: lowered, aggregates: sinking.aggregates, strategy };
-        Ok(Shape { sink, made })
+        Grouping { keys, strategy, groups }
     }
 
     /// What the values of a key lie in, where that is few enough.
@@ -154,21 +199,15 @@ impl Lowering<'_> {
         Some(Domain { low: i64::try_from(low).ok()?, size: size as u32 })
     }
 
-    fn aggregate(
-        &mut self,
-        aggregate: &AggregateFunctionExpr,
-        filter: Option<ExprId>,
-        scope: &Rc<Scope>,
-        sinking: &mut Sinking,
-    ) -> Result<Made, Refusal> {
-        let name = aggregate.fun().name().to_owned();
-        let shown = aggregate.human_display().unwrap_or(aggregate.name()).to_owned();
-        let refused = |missing: String| Refusal::new(&shown, missing);
-        if !aggregate.order_bys().is_empty() {
+    fn aggregate(&mut self, aggregate: &Aggregated, scope: &Rc<Scope>, sinking: &mut Sinking) -> Result<Made, Refusal> {
+        let name = aggregate.name.as_str();
+        let refused = |missing: String| Refusal::new(&aggregate.shown, missing);
+        if aggregate.ordered {
             return Err(refused(format!("{name} with ORDER BY has no device form")));
         }
-        let arguments = aggregate.expressions();
-        if name == "count" && !aggregate.is_distinct() {
+        let filter = aggregate.filter.as_ref().map(|f| self.boolean(f, scope).map(|v| v.node)).transpose()?;
+        let arguments = &aggregate.arguments;
+        if name == "count" && !aggregate.distinct {
             let inputs = arguments.iter().filter(|a| !matches!(constant(a), Ok(Some(value)) if !value.is_null()));
             let inputs: Vec<_> = inputs.collect();
             let input = match inputs.as_slice() {
@@ -184,20 +223,26 @@ impl Lowering<'_> {
             let at = sinking.place(Aggregate { op: AggregateOp::Count, input, filter });
             return Ok(Made::Column { at, kind: Kind::Integer });
         }
+        if let Some(statistic) = Statistic::of(name)
+            && !aggregate.distinct
+            && matches!(aggregate.data_type, DataType::Float64 | DataType::Int64)
+        {
+            return self.statistic(statistic, aggregate, filter, scope, sinking);
+        }
         let [argument] = arguments.as_slice() else {
             return Err(refused(format!("function {name} has no device form")));
         };
-        let supported = matches!(name.as_str(), "sum" | "min" | "max" | "avg" | "count");
+        let bits = BitOp::ALL.into_iter().find(|op| op.name() == name);
+        let supported = bits.is_some() || matches!(name, "sum" | "min" | "max" | "avg" | "count" | "bool_and" | "bool_or");
         if !supported {
             return Err(refused(format!("function {name} has no device form")));
         }
         let value = self.expr(argument, scope)?;
-        let data_type = aggregate.field().data_type().clone();
-        let distinct = aggregate.is_distinct() && !matches!(name.as_str(), "min" | "max");
-        match name.as_str() {
-            "count" | "sum" if distinct => {
+        let data_type = aggregate.data_type.clone();
+        match name {
+            "count" | "sum" if aggregate.distinct => {
                 let domain = self.distinct(&value, sinking).map_err(|why| refused(format!("{name}(DISTINCT …) {why}")))?;
-                let (op, kind) = match (name.as_str(), &value.kind) {
+                let (op, kind) = match (name, &value.kind) {
                     ("count", _) => (AggregateOp::CountDistinct(domain), Kind::Integer),
                     (_, Kind::Integer | Kind::Decimal { .. }) => {
                         let far = domain.low.unsigned_abs().max(domain.low.saturating_add(i64::from(domain.size)).unsigned_abs());
@@ -224,11 +269,23 @@ impl Lowering<'_> {
                 let at = sinking.place(Aggregate { op, input: Some(input), filter });
                 Ok(Made::Column { at, kind: value.kind })
             }
-            "avg" if !aggregate.is_distinct() && matches!(value.kind, Kind::Float) && data_type == DataType::Float64 => {
+            "avg" if !aggregate.distinct && matches!(value.kind, Kind::Float) && data_type == DataType::Float64 => {
                 let sum = AggregateOp::Sum { ty: Type::F64, fault: None };
                 let sum = sinking.place(Aggregate { op: sum, input: Some(value.node), filter });
                 let count = sinking.place(Aggregate { op: AggregateOp::Count, input: Some(value.node), filter });
-                Ok(Made::Average { sum, count })
+                Ok(Made::Computed(Formula { what: Quantity::Average, of: vec![sum, count] }))
+            }
+            "bool_and" | "bool_or" if matches!(value.kind, Kind::Boolean) => {
+                let op = if name == "bool_and" { AggregateOp::Min } else { AggregateOp::Max };
+                let at = sinking.place(Aggregate { op, input: Some(value.node), filter });
+                Ok(Made::Column { at, kind: value.kind })
+            }
+            "bit_and" | "bit_or" | "bit_xor"
+                if !aggregate.distinct && matches!(value.kind, Kind::Integer) && self.b.ty(value.node).ty != Type::I128 =>
+            {
+                let op = AggregateOp::Bits(bits.unwrap_or(BitOp::Xor));
+                let at = sinking.place(Aggregate { op, input: Some(value.node), filter });
+                Ok(Made::Column { at, kind: value.kind })
             }
             "min" | "max" => {
                 let op = if name == "min" { AggregateOp::Min } else { AggregateOp::Max };
@@ -239,7 +296,10 @@ impl Lowering<'_> {
                 let at = sinking.place(Aggregate { op, input: Some(input), filter });
                 Ok(Made::Column { at, kind })
             }
-            _ => Err(refused(format!("{name} of {} has no device form", value.kind.name()))),
+            _ => {
+                let distinct = if aggregate.distinct { "(DISTINCT …)" } else { "" };
+                Err(refused(format!("{name}{distinct} of {} has no device form", value.kind.name())))
+            }
         }
     }
 

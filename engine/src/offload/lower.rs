@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use warpwise_gpu::program::builder::power_of_ten;
-use warpwise_gpu::program::{Block, ExprId, Pipeline, Sink, Statement, Strategy, ValueType, Values, verify};
+use warpwise_gpu::program::{
+    AggregateOp, Block, Bounds, ExprId, Pipeline, Sink, Statement, Strategy, Type, ValueType, Values, verify,
+};
 
-use super::plan::{End, Stage, Step};
+use super::formula::Formula;
+use super::plan::{Aggregated, End, Stage, Step};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
 use super::value::{InputColumn, Kind};
@@ -21,10 +24,19 @@ pub struct Lowered {
     pub values: Values,
     /// Which input columns it reads, in the order of the program's.
     pub reads: Vec<usize>,
+    /// What it leaves.
+    pub leaves: Leaves,
+}
+
+/// What a stage leaves.
+#[derive(Debug, Clone)]
+pub struct Leaves {
     /// What its output means: one for each column of the stage's output.
     pub made: Vec<Made>,
     /// The types of the output's columns.
     pub types: Vec<ValueType>,
+    /// What they lie in, as far as that is known.
+    pub ranges: Vec<Option<Bounds>>,
 }
 
 /// What a column of a stage's output is.
@@ -37,13 +49,8 @@ pub enum Made {
         /// How to read it.
         kind: Kind,
     },
-    /// The quotient of two of them, of floats: NULL where nothing was counted.
-    Average {
-        /// The sum.
-        sum: usize,
-        /// The count.
-        count: usize,
-    },
+    /// What is computed from several of them.
+    Computed(Formula),
 }
 
 /// A kept column.
@@ -84,7 +91,7 @@ pub enum Knowledge {
 /// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows.
 pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowledge) -> Result<Lowered, Refusal> {
     let mut l = Lowering::new(inputs);
-    let mut scope = Scope::of_inputs(Arc::clone(&stage.input), &(0..inputs.len()).collect::<Vec<_>>());
+    let mut scope = Scope::of_inputs(Arc::clone(&stage.input), &(0..stage.input.fields().len()).collect::<Vec<_>>());
     let mut conditions = Vec::new();
     for step in &stage.steps {
         match step {
@@ -103,11 +110,15 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
             Shape::keeping(Sink::Materialize { columns }, kept)
         }
         End::Group { keys, aggregates, partial } => {
-            if *partial && aggregates.iter().any(|(a, _)| a.fun().name() == "avg" || a.is_distinct()) {
-                return Err(Refusal::new("a partial aggregate", "its state of avg or DISTINCT has no device form"));
+            // Of these alone the state is the value.
+            let whole = |a: &Aggregated| !a.distinct && WHOLE.contains(&a.name.as_str());
+            if *partial && let Some(other) = aggregates.iter().find(|a| !whole(a)) {
+                return Err(Refusal::new(&other.shown, "its state between a partial and a final step has no device form"));
             }
             l.group(keys, aggregates, &scope, rows, knowledge)?
         }
+        End::Merge { keys, folded } => l.merge(keys, folded, &scope, rows)?,
+        End::Branches(_) => return Err(Refusal::new("several chains", "they have no program of their own")),
         End::TopK { order, limit } => {
             let kept = l.kept(&scope)?;
             l.top_k(order, *limit, &scope, kept)?
@@ -118,6 +129,7 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         body = vec![Statement::If { condition, then: body }];
     }
     let used = std::mem::take(&mut l.used);
+    let ranges = l.ranges(&sink, rows);
     let (mut pipeline, values, columns) = l.b.finish(body, sink);
     pipeline.place_stages();
     let types = verify::verify(&pipeline).map_err(|error| {
@@ -130,10 +142,30 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         None => made,
     };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
-    Ok(Lowered { pipeline, values, reads, made, types })
+    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges } })
 }
 
 impl Lowering<'_> {
+    /// What the columns that a sink leaves of at most so many rows lie in.
+    fn ranges(&self, sink: &Sink, rows: u64) -> Vec<Option<Bounds>> {
+        let of = |id: &ExprId| self.b.bounds(*id);
+        match sink {
+            Sink::Materialize { columns } | Sink::TopK { columns, .. } => columns.iter().map(of).collect(),
+            Sink::Bitmap => vec![None],
+            Sink::Group { keys, aggregates, .. } => {
+                let aggregates = aggregates.iter().map(|aggregate| match aggregate.op {
+                    AggregateOp::Count | AggregateOp::CountDistinct(_) => Some((0, rows.into())),
+                    AggregateOp::Min | AggregateOp::Max => aggregate.input.as_ref().and_then(of),
+                    AggregateOp::Sum { .. }
+                    | AggregateOp::SumDistinct(_)
+                    | AggregateOp::Bits(_)
+                    | AggregateOp::Deviations { .. } => None,
+                });
+                keys.iter().map(|key| of(&key.expr)).chain(aggregates).collect()
+            }
+        }
+    }
+
     /// All columns of a scope.
     fn kept(&mut self, scope: &Rc<Scope>) -> Result<Vec<Left>, Refusal> {
         let each = (0..scope.schema.fields().len()).map(|at| {
@@ -143,6 +175,9 @@ impl Lowering<'_> {
         each.collect()
     }
 }
+
+/// Aggregates whose state is their value.
+const WHOLE: [&str; 7] = ["count", "sum", "min", "max", "bit_and", "bit_or", "bit_xor"];
 
 impl Lowered {
     /// The most rows that it can leave, where its sink says so.
@@ -156,27 +191,58 @@ impl Lowered {
             Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap => None,
         }
     }
+}
 
-    /// The columns that the next stage reads: this one's output.
-    pub fn as_inputs(&self, stage: &Stage) -> Vec<InputColumn> {
-        let fields = stage.output.fields().iter();
-        let input = |(field, made): (&Arc<arrow::datatypes::Field>, &Made)| {
+impl Leaves {
+    /// The columns that a next stage reads, with the number of the output's column that each is. Behind those of the schema
+    /// stand those that others are computed from.
+    pub fn inputs(&self, schema: &SchemaRef) -> (Vec<InputColumn>, Vec<usize>) {
+        let stored = |name: String, data_type: DataType, at: usize, kind: Kind| {
+            let (ty, range) = (self.types[at], self.ranges[at]);
+            InputColumn { name, data_type, ty, kind, range, refused: None, formula: None }
+        };
+        let (mut inputs, mut places, mut formulas) = (Vec::new(), Vec::new(), Vec::new());
+        for (field, made) in schema.fields().iter().zip(&self.made) {
             let (name, data_type) = (field.name().clone(), field.data_type().clone());
             match made {
                 Made::Column { at, kind } => {
-                    InputColumn { name, data_type, ty: self.types[*at], kind: kind.clone(), range: None, refused: None }
+                    inputs.push(stored(name, data_type, *at, kind.clone()));
+                    places.push(*at);
                 }
-                Made::Average { .. } => InputColumn {
-                    refused: Some("what follows an average of floats runs in DataFusion".to_owned()),
-                    ty: ValueType::nullable(warpwise_gpu::program::Type::F64),
-                    kind: Kind::Float,
-                    range: None,
-                    name,
-                    data_type,
-                },
+                Made::Computed(formula) => {
+                    formulas.push((inputs.len(), formula));
+                    inputs.push(InputColumn {
+                        ty: ValueType::nullable(Type::F64),
+                        kind: Kind::Float,
+                        range: None,
+                        refused: None,
+                        formula: None,
+                        name,
+                        data_type,
+                    });
+                    places.push(usize::MAX);
+                }
             }
-        };
-        fields.zip(&self.made).map(input).collect()
+        }
+        for (computed, formula) in formulas {
+            let mut of = Vec::new();
+            for at in &formula.of {
+                of.push(inputs.len());
+                let kind = if self.types[*at].ty.is_float() { Kind::Float } else { Kind::Integer };
+                inputs.push(stored(format!("part {at}"), DataType::Null, *at, kind));
+                places.push(*at);
+            }
+            inputs[computed].formula = Some(Formula { what: formula.what, of });
+        }
+        (inputs, places)
+    }
+
+    /// With some of its columns alone.
+    pub fn picked(mut self, picked: Option<&[usize]>) -> Self {
+        if let Some(picked) = picked {
+            self.made = picked.iter().map(|at| self.made[*at].clone()).collect();
+        }
+        self
     }
 }
 
@@ -191,13 +257,14 @@ pub fn of_type(name: &str, data_type: &DataType) -> InputColumn {
                 }
                 _ => None,
             };
-            InputColumn { name, data_type, ty: ValueType::nullable(ty), kind, range, refused: None }
+            InputColumn { name, data_type, ty: ValueType::nullable(ty), kind, range, refused: None, formula: None }
         }
         None => InputColumn {
             refused: Some(format!("type {data_type} has no device form")),
-            ty: ValueType::nullable(warpwise_gpu::program::Type::I32),
+            ty: ValueType::nullable(Type::I32),
             kind: Kind::Integer,
             range: None,
+            formula: None,
             name,
             data_type,
         },

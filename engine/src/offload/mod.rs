@@ -12,18 +12,24 @@
 
 mod aggregate;
 mod arithmetic;
+pub mod branches;
 mod case;
 mod cast;
 mod compare;
+mod distinct;
 pub mod expr;
 mod filter;
+pub mod formula;
 mod function;
+mod grouping_sets;
 pub mod lower;
+mod merge;
 pub mod plan;
 mod project;
 mod refusal;
 mod scan;
 mod scope;
+mod statistic;
 mod tabulate;
 mod top_k;
 pub mod value;
@@ -47,7 +53,8 @@ pub use refusal::Refusal;
 use crate::exec::device_exec::DeviceExec;
 use crate::exec::devices::{Devices, Session};
 use crate::exec::table_scan::TableScanExec;
-use lower::{Knowledge, lower};
+use branches::lower_all;
+use lower::Knowledge;
 use plan::Chain;
 
 /// The rule.
@@ -157,15 +164,9 @@ impl Pass<'_> {
             return Ok(None);
         }
         let segments = self.devices.inputs.look(&chain)?;
-        let mut inputs = self.devices.inputs.expected(&chain, &segments);
-        let knowledge = if inputs.1 { Knowledge::Data } else { Knowledge::Types };
-        let rows = segments.rows();
-        let mut most = None;
-        for stage in &chain.stages {
-            let lowered = lower(stage, &inputs.0, rows, knowledge)?;
-            most = lowered.most_rows().or(most);
-            inputs.0 = lowered.as_inputs(stage);
-        }
+        let (inputs, complete) = self.devices.inputs.expected(&chain, &segments);
+        let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
+        let (_, most) = lower_all(&chain.stages, &inputs, segments.rows(), knowledge)?;
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
         Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
     }

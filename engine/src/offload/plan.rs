@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+use warpwise_gpu::program::BitOp;
 
 use crate::exec::table_scan::ScannedTable;
 
@@ -48,6 +48,8 @@ pub struct Stage {
     pub picked: Option<Vec<usize>>,
     /// The columns that it leaves.
     pub output: SchemaRef,
+    /// What leaves the same columns, before any are picked, where this stage cannot be lowered.
+    pub instead: Option<Vec<Stage>>,
 }
 
 /// What happens to a row.
@@ -61,8 +63,59 @@ pub enum Step {
     Pick(Vec<usize>, SchemaRef),
 }
 
-/// An aggregate, and which rows it takes where not all.
-pub type Filtered = (Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>);
+/// An aggregate.
+#[derive(Debug, Clone)]
+pub struct Aggregated {
+    /// The function's name in plans.
+    pub name: String,
+    /// The call as people read it.
+    pub shown: String,
+    /// Of what.
+    pub arguments: Vec<Arc<dyn PhysicalExpr>>,
+    /// Whether it takes every value once.
+    pub distinct: bool,
+    /// Whether it takes rows in an order.
+    pub ordered: bool,
+    /// Its type.
+    pub data_type: DataType,
+    /// Which rows it takes, where not all.
+    pub filter: Option<Arc<dyn PhysicalExpr>>,
+}
+
+/// How a column of groups is folded where groups become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// The sum of sums; the sum of counts.
+    Sum,
+    /// The least, of what is stored.
+    Least,
+    /// The greatest, of what is stored; the only one that is there.
+    Greatest,
+    /// Their bits combined.
+    Bits(BitOp),
+}
+
+/// One of several chains over the same rows.
+#[derive(Debug, Clone)]
+pub struct Branch {
+    /// Its stages; none where it takes what is there.
+    pub stages: Vec<Stage>,
+    /// Where each of the columns that all leave together comes from.
+    pub columns: Vec<Take>,
+}
+
+/// Where a column comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// A column of the last stage.
+    Column(usize),
+    /// The same, of counts: 0 in the place of NULL.
+    Count(usize),
+    /// A number.
+    Number(i64),
+    /// NULL.
+    Null,
+}
 
 /// Where rows end.
 #[derive(Debug, Clone)]
@@ -74,10 +127,19 @@ pub enum End {
         /// By what.
         keys: Vec<Arc<dyn PhysicalExpr>>,
         /// What is kept of a group, and of which rows.
-        aggregates: Vec<Filtered>,
+        aggregates: Vec<Aggregated>,
         /// Whether DataFusion's own final step follows: state columns are left.
         partial: bool,
     },
+    /// They are groups, and are grouped again: columns are folded by what they are.
+    Merge {
+        /// By which columns.
+        keys: Vec<usize>,
+        /// Which columns, and how.
+        folded: Vec<(usize, Again)>,
+    },
+    /// Several chains take them, and leave their rows one below the other. The stage itself has no steps.
+    Branches(Vec<Branch>),
     /// The first of them in an order are kept.
     TopK {
         /// The order.
@@ -90,7 +152,7 @@ pub enum End {
 impl Stage {
     /// A stage that keeps what it reads.
     pub fn over(input: SchemaRef) -> Self {
-        Self { output: Arc::clone(&input), input, steps: Vec::new(), end: End::Keep, picked: None }
+        Self { output: Arc::clone(&input), input, steps: Vec::new(), end: End::Keep, picked: None, instead: None }
     }
 
     /// Whether more steps can follow.

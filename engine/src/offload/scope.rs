@@ -84,13 +84,18 @@ impl<'a> Lowering<'a> {
     }
 
     /// A column of the input; it is read from now on.
-    fn input(&mut self, at: usize) -> Result<Value, Refusal> {
+    pub fn input(&mut self, at: usize) -> Result<Value, Refusal> {
         if let Some(known) = &self.values[at] {
             return Ok(known.clone());
         }
         let input = &self.inputs[at];
         if let Some(why) = &input.refused {
             return Err(Refusal::new(&input.name, why.clone()));
+        }
+        if let Some(formula) = &input.formula {
+            let value = self.formula(formula)?;
+            self.values[at] = Some(value.clone());
+            return Ok(value);
         }
         let (_, node) = self.b.column(input.ty, input.range);
         self.used.push(at);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use warpwise_gpu::program::{Bounds, ExprId, Fault, Type, ValueType};
 
+use super::formula::Formula;
 use super::words::Words;
 
 /// A lowered expression.
@@ -122,13 +123,17 @@ pub fn limit(data_type: &DataType) -> (Type, Fault) {
 impl InputColumn {
     /// Whether a program for one serves the other: the same type, range, unit and dictionary.
     pub fn is_stored_as(&self, other: &Self) -> bool {
-        let same_kind = match (&self.kind, &other.kind) {
+        self.is_counted_as(other) && self.ty == other.ty && self.range == other.range && self.refused == other.refused
+    }
+
+    /// Whether a stored value of the one is that of the other.
+    pub fn is_counted_as(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
             (Kind::Text(a), Kind::Text(b)) => a.len() == b.len(),
             (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => a == b,
             (Kind::Timestamp { unit: a, .. }, Kind::Timestamp { unit: b, .. }) => a == b,
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
-        };
-        same_kind && self.ty == other.ty && self.range == other.range && self.refused == other.refused
+        }
     }
 }
 
@@ -147,4 +152,6 @@ pub struct InputColumn {
     pub range: Option<Bounds>,
     /// Why no device has it.
     pub refused: Option<String>,
+    /// How it is computed from other inputs, given by their numbers, where it is not stored.
+    pub formula: Option<Formula>,
 }

@@ -65,6 +65,42 @@ pub struct QueryPlan {
     pub parameters: Vec<SqlType>,
     /// Physical plans at rest.
     pub ready: Mutex<Vec<Ready>>,
+    /// Whether it serves texts with other literals.
+    pub sharing: Worth,
+}
+
+/// Whether a plan serves texts with other literals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It is of one text.
+    Own,
+    /// It is of a shape, and shows its worth when it first runs.
+    Untried,
+    /// It is of a shape, and runs on devices alone.
+    Useful,
+    /// It is of a shape whose texts are better planned by themselves.
+    Useless,
+}
+
+/// A [`Sharing`] that is found out once.
+#[derive(Debug)]
+pub struct Worth(Mutex<Sharing>);
+
+impl Worth {
+    /// As known so far.
+    pub fn new(sharing: Sharing) -> Self {
+        Self(Mutex::new(sharing))
+    }
+
+    /// As known by now.
+    pub fn get(&self) -> Sharing {
+        *self.0.lock()
+    }
+
+    /// What was found out.
+    pub fn set(&self, sharing: Sharing) {
+        *self.0.lock() = sharing;
+    }
 }
 
 impl QueryPlan {
@@ -105,6 +141,16 @@ impl PlanCache {
         } else {
             None
         }
+    }
+
+    /// Lets go of the plans of a database that read one of some relations: they hold what the relation was.
+    pub fn forget(&self, database: &str, names: &[&Name]) {
+        let gone: Vec<_> = {
+            let mut plans = self.plans.lock();
+            let reads = |plan: &QueryPlan| names.iter().any(|name| plan.touched.contains_key(*name));
+            plans.extract_if(|key, (_, plan)| key.database == database && reads(plan)).collect()
+        };
+        drop(gone);
     }
 
     /// Keeps a plan; the one unused longest goes.

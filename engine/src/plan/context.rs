@@ -127,7 +127,7 @@ impl ContextProvider for Context<'_> {
         Ok(match &relation.kind {
             RelationKind::Table { lineage, segments } => {
                 let (schema, segments) = (Arc::clone(&relation.schema), Arc::clone(segments));
-                provider_as_source(Arc::new(SegmentTable::new(&full.name, *lineage, schema, segments)))
+                provider_as_source(Arc::new(SegmentTable::new(&full.name, lineage, schema, segments)))
             }
             RelationKind::Files(provider) => provider_as_source(Arc::clone(provider)),
             RelationKind::View { query } => {

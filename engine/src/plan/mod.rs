@@ -2,12 +2,14 @@
 //!
 //! [`context`] resolves names against a transaction's snapshot; [`types`] maps type names; [`planner`] decides
 //! operators as PostgreSQL does; [`rules`] lists what we add to DataFusion's rules, and where, and why;
-//! [`parameter`] carries bound values into a finished plan; [`cache`] keeps plans; [`failure`] turns
+//! [`parameter`] carries bound values into a finished plan; [`literals`] finds what texts share; [`cache`] keeps plans; [`failure`] turns
 //! DataFusion's errors into PostgreSQL's.
 
 pub mod cache;
 pub mod context;
 pub mod failure;
+pub mod literals;
+pub mod optimizer_rules;
 pub mod parameter;
 pub mod physical_rules;
 pub mod planner;

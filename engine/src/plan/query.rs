@@ -11,13 +11,16 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use sqlparser::ast;
+use warpwise_gpu::DeviceChoice;
 
-use super::cache::{Key, PlanCache, QueryPlan, Ready};
+use super::cache::{Key, PlanCache, QueryPlan, Ready, Sharing, Worth};
 use super::context::Context;
 use super::failure::translate;
+use super::literals;
 use super::parameter::{self, Slots};
 use super::single_pass;
 use crate::error::{Condition, Error, Result};
+use crate::evaluate::Environment;
 use crate::exec::devices;
 use crate::offload::Refusal;
 use crate::session::rows::Column;
@@ -65,6 +68,54 @@ impl Planning {
         Ok(plan)
     }
 
+    /// Whether queries may run on a device at all.
+    pub fn uses_devices(&self) -> bool {
+        let session = self.state.config_options().extensions.get::<devices::Session>();
+        session.is_none_or(|session| session.device != DeviceChoice::Off)
+    }
+
+    /// Plans a query without its literals, or finds it planned; also gives their values, which go behind the client's.
+    ///
+    /// `None` where the query has nothing to share, or is better planned by itself.
+    pub fn prepare_shared(
+        &self,
+        query: &ast::Query,
+        types: &[Option<SqlType>],
+        zone: chrono_tz::Tz,
+        environment: &dyn Environment,
+    ) -> Option<(Arc<QueryPlan>, Arc<[ScalarValue]>)> {
+        let count = parameter_count(query).max(types.len());
+        let lifted = literals::lift(query, types, count, environment)?;
+        let key = Key {
+            database: self.database.clone(),
+            text: lifted.shape.into(),
+            types: lifted.types,
+            settings: self.fingerprint.clone(),
+        };
+        let plan = match self.cache.get(&key, &self.snapshot) {
+            Some(plan) => plan,
+            None => {
+                let mut made = self.make(&lifted.query, &key.types, &dialect::Demands::new()).ok()?;
+                let open = key.types.iter().zip(&made.parameters).skip(count).filter(|(given, _)| given.is_none());
+                let sharing =
+                    if open.into_iter().all(|(_, t)| literals::is_sure(*t)) { Sharing::Untried } else { Sharing::Useless };
+                made.sharing = Worth::new(sharing);
+                let made = Arc::new(made);
+                self.cache.put(key, Arc::clone(&made));
+                made
+            }
+        };
+        if plan.sharing.get() == Sharing::Useless {
+            return None;
+        }
+        let types = plan.parameters.get(count..)?;
+        let values = types.iter().zip(lifted.values).map(|(ty, value)| match value {
+            ScalarValue::Utf8(_) => bound_value(&value.to_array().ok()?, *ty, zone).ok(),
+            value => Some(value),
+        });
+        Some((Arc::clone(&plan), values.collect::<Option<_>>()?))
+    }
+
     fn make(&self, query: &ast::Query, types: &[Option<SqlType>], demands: &dialect::Demands) -> Result<QueryPlan> {
         let mut query = query.clone();
         let count = parameter_count(&query).max(types.len());
@@ -100,6 +151,7 @@ impl Planning {
             columns,
             parameters: known.into_iter().flatten().collect(),
             ready: parking_lot::Mutex::default(),
+            sharing: Worth::new(Sharing::Own),
         })
     }
 

@@ -251,7 +251,7 @@ struct SplitAverages;
 fn exact_average(expr: &Expr) -> Option<&AggregateFunction> {
     match expr {
         Expr::Alias(alias) => exact_average(&alias.expr),
-        Expr::AggregateFunction(f) if f.func.inner().is::<Average>() && !f.params.distinct && f.params.order_by.is_empty() => {
+        Expr::AggregateFunction(f) if f.func.inner().is::<Average>() && f.params.order_by.is_empty() => {
             Some(f)
         }
         _ => None,

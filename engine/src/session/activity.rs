@@ -32,6 +32,19 @@ pub struct Activity {
     pub state: &'static str,
     /// Its latest statement.
     pub query: String,
+    /// How far the COPY that it takes data of is.
+    pub copy: Option<CopyProgress>,
+}
+
+/// How far a COPY … FROM STDIN is: a row of `pg_stat_progress_copy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyProgress {
+    /// The table's `pg_class.oid`.
+    pub relation: u32,
+    /// Bytes of the data that came so far.
+    pub bytes: u64,
+    /// Rows that were made of them.
+    pub rows: u64,
 }
 
 /// A registered session.

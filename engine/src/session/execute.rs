@@ -17,9 +17,10 @@ use super::transaction::TransactionStatus;
 use crate::copy::CopyOptions;
 use crate::error::{Condition, Error, Result};
 use crate::evaluate::Analyzed;
-use crate::plan::cache::QueryPlan;
+use crate::plan::cache::{QueryPlan, Ready, Sharing};
 use crate::plan::failure::translate;
-use crate::plan::query::bound_value;
+use crate::plan::literals;
+use crate::plan::query::{Planning, bound_value};
 use crate::sql::copy::CopyIn;
 use crate::sql::dialect::Demands;
 use crate::sql::parse::Statement;
@@ -39,6 +40,8 @@ pub enum Source {
 pub(crate) enum Body {
     /// DataFusion.
     Query(Arc<QueryPlan>),
+    /// DataFusion, by a plan that serves other literals too, with this text's literals.
+    Shared(Arc<QueryPlan>, Arc<[ScalarValue]>),
     /// The row evaluator.
     Catalog(Arc<Analyzed>),
     /// The statement's own code.
@@ -133,10 +136,18 @@ impl Session {
 
     fn analyze(&mut self, statement: Statement, tree: &ast::Statement, types: &[Option<SqlType>]) -> Result<Prepared> {
         match tree {
-            ast::Statement::Query(query) => self.prepare_query(statement.clone(), query, types, &Demands::new()),
+            ast::Statement::Query(query) => match self.prepare_shared(&statement, query, types) {
+                Some(prepared) => Ok(prepared),
+                None => self.prepare_query(statement, query, types, &Demands::new()),
+            },
             ast::Statement::Insert(insert) => self.prepare_insert(statement.clone(), insert, types),
             ast::Statement::Explain { statement: inner, .. } => {
-                let inner = self.analyze(statement.part(inner.as_ref().clone()), inner, types)?;
+                let part = statement.part(inner.as_ref().clone());
+                let inner = match inner.as_ref() {
+                    // A plan is shown with its literals.
+                    ast::Statement::Query(query) => self.prepare_query(part, query, types, &Demands::new())?,
+                    inner => self.analyze(part, inner, types)?,
+                };
                 let (columns, _) = lines("QUERY PLAN", Vec::new());
                 Ok(Prepared { statement, columns: Some(columns), ..inner })
             }
@@ -172,6 +183,26 @@ impl Session {
             }
             _ => Ok(Prepared::command(statement)),
         }
+    }
+
+    /// Analyzes a query that may share its plan with others; `None` where it is to be analyzed by itself.
+    fn prepare_shared(&self, statement: &Statement, query: &ast::Query, types: &[Option<SqlType>]) -> Option<Prepared> {
+        let planning = self.timeless_planning();
+        if !planning.uses_devices() {
+            return None;
+        }
+        let route = crate::sql::route::route(query, &planning.snapshot, &planning.search_path);
+        if route != crate::sql::route::Route::DataFusion {
+            return None;
+        }
+        let (plan, literals) = planning.prepare_shared(query, types, self.time_zone(), &*self.environment())?;
+        let given = plan.parameters.len() - literals.len();
+        Some(Prepared {
+            statement: statement.clone(),
+            parameters: plan.parameters[..given].to_vec(),
+            columns: Some(Arc::clone(&plan.columns)),
+            body: Body::Shared(plan, literals),
+        })
     }
 
     /// Analyzes a query, whoever will answer it.
@@ -216,7 +247,7 @@ impl Session {
         };
         let parameters = match &body {
             Body::Catalog(analyzed) => analyzed.params().to_vec(),
-            Body::Query(_) | Body::Command => parameters,
+            Body::Query(_) | Body::Shared(..) | Body::Command => parameters,
         };
         Ok(Prepared { statement, parameters, columns: Some(columns), body })
     }
@@ -314,7 +345,7 @@ impl Session {
                 let planning = self.timeless_planning();
                 let current = plan.is_current(&planning.snapshot) && plan.settings == planning.fingerprint;
                 if current {
-                    return self.start(Arc::clone(plan), values).await;
+                    return self.start(Arc::clone(plan), values, None).await;
                 }
                 // A table changed since: plan again, and hold the result to what was described.
                 let Some(query) = crate::sql::prepare::query_of(&prepared.statement) else {
@@ -326,7 +357,28 @@ impl Session {
                 if prepared.body_describes_itself() && !same_shape(described, &fresh.columns) {
                     return Err(Error::unsupported("cached plan must not change result type"));
                 }
-                self.start(fresh, values).await
+                self.start(fresh, values, None).await
+            }
+            Body::Shared(plan, literals) => {
+                let planning = self.timeless_planning();
+                if plan.is_current(&planning.snapshot)
+                    && plan.settings == planning.fingerprint
+                    && plan.sharing.get() != Sharing::Useless
+                {
+                    let own = (prepared.statement.clone(), values.clone());
+                    let values = values.into_iter().chain(literals.iter().cloned()).collect();
+                    return self.start(Arc::clone(plan), values, Some(own)).await;
+                }
+                // A table changed since, or the plan turned out not to be worth sharing.
+                let Some(query) = crate::sql::prepare::query_of(&prepared.statement) else {
+                    return Err(Error::internal("a plan without a query"));
+                };
+                let types: Vec<Option<SqlType>> = prepared.parameters.iter().copied().map(Some).collect();
+                let own = planning.prepare(prepared.statement.text(), &query, &types, &Demands::new())?;
+                if !same_shape(prepared.columns.as_deref().unwrap_or_default(), &own.columns) {
+                    return Err(Error::unsupported("cached plan must not change result type"));
+                }
+                self.start(own, values, None).await
             }
             Body::Catalog(analyzed) => {
                 let analyzed = Arc::clone(analyzed);
@@ -351,8 +403,13 @@ impl Session {
         }
     }
 
-    /// Starts a planned query.
-    pub(crate) async fn start(&mut self, plan: Arc<QueryPlan>, values: Vec<ScalarValue>) -> Result<Rows> {
+    /// Starts a planned query. Where the plan is shared, `own` is the statement itself, with the client's values alone.
+    async fn start(
+        &mut self,
+        plan: Arc<QueryPlan>,
+        values: Vec<ScalarValue>,
+        own: Option<(Statement, Vec<ScalarValue>)>,
+    ) -> Result<Rows> {
         let planning = if plan.stable { self.timeless_planning() } else { self.planning() };
         let clock = self.clock();
         let shared = Arc::clone(&self.engine.shared);
@@ -362,18 +419,20 @@ impl Session {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let guard = stop.drop_guard();
-        let admission = Arc::clone(&shared.admission);
+        let admissions = [Arc::clone(&shared.admission), Arc::clone(&shared.device_admission)];
         // One task plans and runs: every change of threads costs a short query dearly.
         shared.handle.spawn(async move {
             let failed = sender.clone();
             let work = async {
-                let ready = match planning.instantiate(&plan, values).await {
+                let (plan, ready) = match instantiate(&planning, plan, values, own).await {
                     Ok(ready) => ready,
                     Err(error) => return drop(told.send(Err(error))),
                 };
                 let context = planning.state.task_ctx();
                 drop(told.send(Ok(())));
                 // At most a few queries compute at once; one that already sends rows goes at its client's pace.
+                let [admission, of_devices] = admissions;
+                let admission = if literals::runs_on_devices(&ready.physical) { of_devices } else { admission };
                 let mut permit = Some(admission.acquire_owned().await);
                 let mut stream = match execute_stream(Arc::clone(&ready.physical), context) {
                     Ok(stream) => stream,
@@ -404,6 +463,32 @@ impl Session {
         told.map_err(|_| Error::internal("planning failed; the server goes on"))??;
         Ok(Rows::running(columns, receiver, guard, "SELECT", &clock))
     }
+}
+
+/// A plan that can run: the shared one, or the statement's own where sharing shows itself useless.
+async fn instantiate(
+    planning: &Planning,
+    plan: Arc<QueryPlan>,
+    values: Vec<ScalarValue>,
+    own: Option<(Statement, Vec<ScalarValue>)>,
+) -> Result<(Arc<QueryPlan>, Ready)> {
+    let Some((statement, given)) = own.filter(|_| plan.sharing.get() == Sharing::Untried) else {
+        let ready = planning.instantiate(&plan, values).await?;
+        return Ok((plan, ready));
+    };
+    if let Ok(ready) = planning.instantiate(&plan, values).await
+        && ready.reusable
+        && literals::runs_on_devices(&ready.physical)
+    {
+        plan.sharing.set(Sharing::Useful);
+        return Ok((plan, ready));
+    }
+    plan.sharing.set(Sharing::Useless);
+    let query = crate::sql::prepare::query_of(&statement).ok_or_else(|| Error::internal("a plan without a query"))?;
+    let types: Vec<Option<SqlType>> = plan.parameters[..given.len()].iter().copied().map(Some).collect();
+    let own = planning.prepare(statement.text(), &query, &types, &Demands::new())?;
+    let ready = planning.instantiate(&own, given).await?;
+    Ok((own, ready))
 }
 
 impl Prepared {

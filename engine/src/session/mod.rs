@@ -95,13 +95,17 @@ pub struct Session {
     told: BTreeMap<String, String>,
     cancel: CancelHandle,
     limit: Limit,
-    activity: Arc<Mutex<Activity>>,
+    pub(crate) activity: Arc<Mutex<Activity>>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.engine.shared.sessions.remove(self.pid);
+        let temporary: Vec<_> = self.temp.relations.keys().collect();
+        if !temporary.is_empty() {
+            self.engine.shared.plans.forget(&self.database.name, &temporary);
+        }
     }
 }
 
@@ -129,6 +133,7 @@ impl Session {
             query_began: None,
             state: "idle",
             query: String::new(),
+            copy: None,
         }));
         shared.sessions.add(&activity, &cancel, options.secret);
         let mut session = Self {
@@ -386,6 +391,7 @@ impl Session {
             self.settings.end(false);
             return Err(error);
         }
+        self.forget_plans(&transaction.base, &transaction.work.temp);
         self.temp = transaction.work.temp;
         self.settings.end(true);
         self.refresh_state();
@@ -394,10 +400,21 @@ impl Session {
 
     /// Forgets what the transaction in progress did.
     pub(crate) fn rollback(&mut self) {
-        if self.transaction.take().is_some() {
+        if let Some(transaction) = self.transaction.take() {
+            self.forget_plans(&transaction.base, &transaction.base.temp);
             self.end_cursors(false);
             self.settings.end(false);
             self.refresh_state();
+        }
+    }
+
+    /// Lets go of plans over tables that a transaction saw when it began and that nobody sees any more who begins now.
+    fn forget_plans(&self, base: &Snapshot, temp: &State) {
+        let newest = self.database.state();
+        let mut gone = base.shared.ended(&newest);
+        gone.extend(base.temp.ended(temp));
+        if !gone.is_empty() {
+            self.engine.shared.plans.forget(&self.database.name, &gone);
         }
     }
 

@@ -1,8 +1,10 @@
 //! COPY … TO STDOUT and COPY … FROM STDIN. The server's own files are neither read nor written for a client.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use parking_lot::Mutex;
 use sqlparser::ast::{self, CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident};
 
 use super::insert::finish;
@@ -14,10 +16,46 @@ use crate::catalog::relation::{Relation, RelationKind};
 use crate::copy::{CopyOptions, Decoder, Direction, OptionValue};
 use crate::error::{Condition, Error, Result};
 use crate::session::Session;
+use crate::session::activity::{Activity, CopyProgress};
 use crate::session::cancel::Limit;
 use crate::session::execute::Outcome;
 use crate::session::rows::Tag;
 use crate::types::SqlType;
+
+/// How often the log says how far a COPY is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// What others see of a COPY while its data comes.
+struct Watched {
+    activity: Arc<Mutex<Activity>>,
+    table: String,
+    progress: CopyProgress,
+    told: Instant,
+}
+
+impl Watched {
+    fn new(session: &Session, table: &Name, relation: &Relation) -> Self {
+        let progress = CopyProgress { relation: relation.oid, bytes: 0, rows: 0 };
+        session.activity.lock().copy = Some(progress);
+        Self { activity: Arc::clone(&session.activity), table: table.to_string(), progress, told: Instant::now() }
+    }
+
+    fn came(&mut self, bytes: usize, rows: u64) {
+        self.progress.bytes += bytes as u64;
+        self.progress.rows = rows;
+        self.activity.lock().copy = Some(self.progress);
+        if self.told.elapsed() >= TOLD_EVERY {
+            self.told = Instant::now();
+            tracing::info!("COPY into {}: {:.1} MB, {rows} rows so far", self.table, self.progress.bytes as f64 / 1e6);
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.activity.lock().copy = None;
+    }
+}
 
 /// A COPY FROM STDIN that waits for its data. Nothing is in the table before [`CopyIn::finish`].
 pub struct CopyIn {
@@ -29,6 +67,7 @@ pub struct CopyIn {
     batches: Vec<RecordBatch>,
     rows: u64,
     limit: Limit,
+    watched: Watched,
 }
 
 impl std::fmt::Debug for CopyIn {
@@ -52,7 +91,9 @@ impl CopyIn {
     pub async fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.limit.run(std::future::ready(())).await?;
         let decoded = self.decoder.push(bytes)?;
-        self.keep(decoded)
+        self.keep(decoded)?;
+        self.watched.came(bytes.len(), self.rows);
+        Ok(())
     }
 
     fn keep(&mut self, decoded: Vec<RecordBatch>) -> Result<()> {
@@ -236,7 +277,9 @@ impl Session {
             targets.iter().map(|at| (relation.columns[*at].name.clone(), relation.columns[*at].sql_type)).collect();
         let decoder = Decoder::new(&described, options.clone())?.for_relation(&name.name).in_zone(self.time_zone());
         let limit = self.limit();
+        let watched = Watched::new(self, &name, &relation);
         Ok(Outcome::CopyIn(Box::new(CopyIn {
+            watched,
             limit,
             name,
             relation,

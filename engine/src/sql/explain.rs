@@ -100,7 +100,7 @@ impl crate::session::Session {
                 }
                 return Ok(self.plan_lines(text));
             }
-            Body::Command => {
+            Body::Shared(..) | Body::Command => {
                 return Err(Error::unsupported(format!(
                     "EXPLAIN of {} is not supported",
                     inner.to_string().split_whitespace().next().unwrap_or_default().to_uppercase()

@@ -256,7 +256,7 @@ impl Session {
                 )
                 .map_err(|e| Error::internal(e.to_string()))?,
             ],
-            Body::Query(_) | Body::Catalog(_) => self.run(prepared, values).await?.collect().await?,
+            Body::Query(_) | Body::Shared(..) | Body::Catalog(_) => self.run(prepared, values).await?.collect().await?,
         };
         let relation = Arc::clone(&target.relation);
         let name = target.name.name.clone();

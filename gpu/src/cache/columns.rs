@@ -71,7 +71,8 @@ impl ResidentColumn {
 }
 
 /// Reads some columns of one segment: the arrays of each, in the order asked for. The first argument is the segment's
-/// place in the request, the second the places of the columns among the requests. It is called without any lock held,
+/// place in the request, the second the places of the columns among the requests: each column that a segment lacks is
+/// asked for once, by itself, so that it is encoded while others are read. It is called without any lock held,
 /// from several threads at once, and must not ask this cache for anything.
 pub type Loader<'a> = dyn Fn(usize, &[usize]) -> Result<Vec<Vec<ArrayRef>>> + Sync + 'a;
 
@@ -133,8 +134,8 @@ impl ColumnCache {
         columns.into_iter().next().ok_or_else(|| Error::Invalid("no column came of a request for one".to_owned()))
     }
 
-    /// Several columns of the same segments of one owner, each segment read once for all columns that it lacks, several
-    /// segments at once, on at most `threads` threads.
+    /// Several columns of the same segments of one owner, several columns and segments at once, on at most `threads`
+    /// threads.
     pub fn resident_many(
         &self,
         requests: &[ColumnRequest<'_>],
@@ -153,6 +154,13 @@ impl ColumnCache {
                 return Ok(found);
             }
         }
+    }
+
+    /// Takes note of what the values of a column are said to lie between, as Arrow counts them: it is stored in no narrower
+    /// type from now on, so that what is loaded first need not be widened for what comes later. It is only a claim: a
+    /// value outside of it widens the column as any other does.
+    pub fn expect(&self, request: &ColumnRequest<'_>, range: (i128, i128)) -> Result<()> {
+        self.state.lock().column(request)?.claim(range)
     }
 
     /// What is known of a column without loading anything; none until each of its segments was loaded once. A request

@@ -160,15 +160,17 @@ impl<'a> Attempt<'a> {
         let results = {
             let this = &*self;
             let _claims = Claims(this);
-            let segments: Vec<_> = round.load.iter().collect();
-            let inner = (this.threads / segments.len().max(1)).max(1);
-            let loaded = parallel(this.threads, segments.len(), |at| this.load_segment(*segments[at].0, segments[at].1, inner))?;
+            // A column of a segment is encoded by the thread that read it, while others read.
+            let tasks: Vec<_> =
+                round.load.iter().flat_map(|(segment, columns)| columns.iter().map(|column| (*segment, *column))).collect();
+            let inner = (this.threads / tasks.len().max(1)).max(1);
+            let loaded = parallel(this.threads, tasks.len(), |at| this.load_segment(tasks[at].0, tasks[at].1, inner))?;
             let widened = parallel(this.threads, round.widen.len(), |at| {
                 let (place, entry, encoding) = &round.widen[at];
                 this.widen(*place, entry, *encoding)
             })?;
             self.cache.widened.fetch_add(widened.len() as u64, Ordering::Relaxed);
-            loaded.into_iter().flatten().chain(widened).collect::<Vec<_>>()
+            loaded.into_iter().chain(widened).collect::<Vec<_>>()
         };
         for Done { place, entry, loaded } in results {
             self.loaded[place.column] += if loaded { entry.bytes() } else { 0 };
@@ -177,59 +179,38 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// Loads some columns of a segment.
-    fn load_segment(&self, segment: usize, columns: &[usize], threads: usize) -> Result<Vec<Done>> {
-        let arrays = (self.load)(segment, columns)?;
-        let rows = |arrays: &[_]| arrays.iter().map(|array: &arrow::array::ArrayRef| array.len()).sum::<usize>();
-        let wanted = self.requests[columns[0]].segments[segment].1;
-        if arrays.len() != columns.len() || arrays.iter().any(|arrays| rows(arrays) != wanted) {
-            return Err(Error::Invalid(format!("a segment of {wanted} rows came with another number of rows or of columns")));
-        }
-        let tasks: Vec<(usize, Vec<_>)> = columns
-            .iter()
-            .zip(&arrays)
-            .flat_map(|(column, arrays)| chunks(arrays).into_iter().map(|chunk| (*column, chunk)))
-            .collect();
+    /// Loads a column of a segment.
+    fn load_segment(&self, segment: usize, column: usize, threads: usize) -> Result<Done> {
+        let mut arrays = (self.load)(segment, &[column])?;
+        let wanted = self.requests[column].segments[segment].1;
+        let arrays = match (arrays.pop(), arrays.is_empty()) {
+            (Some(found), true) if found.iter().map(|array| array.len()).sum::<usize>() == wanted => found,
+            _ => {
+                return Err(Error::Invalid(format!("a segment of {wanted} rows came with another number of rows or of columns")));
+            }
+        };
+        let tasks = chunks(&arrays);
         drop(arrays);
-        let guesses: Vec<Option<Encoding>> = columns.iter().map(|column| self.guess(*column)).collect();
-        let place = |column: usize| columns.partition_point(|other| *other < column);
+        let guess = self.guess(column);
         // First what each chunk is: stored at once if the column's encoding holds it, else summed up.
-        let mut first = parallel(threads, tasks.len(), |at| {
-            let (column, arrays) = &tasks[at];
-            self.first_pass(*column, segment, arrays, guesses[place(*column)])
-        })?;
+        let mut first = parallel(threads, tasks.len(), |at| self.first_pass(column, segment, &tasks[at], guess))?;
         // Where strings became texts on the way, the chunks that are codes become texts too while their arrays are there.
-        let text: Vec<bool> = columns.iter().map(|column| self.guess(*column) == Some(Encoding::Text)).collect();
-        let codes: Vec<usize> = (0..first.len()).filter(|at| text[place(first[*at].0)] && !first[*at].1.text).collect();
-        let again = parallel(threads, codes.len(), |at| {
-            let (column, arrays) = &tasks[codes[at]];
-            self.first_pass(*column, segment, arrays, Some(Encoding::Text))
-        })?;
-        codes.into_iter().zip(again).for_each(|(at, chunk)| first[at] = chunk);
+        if self.guess(column) == Some(Encoding::Text) {
+            let codes: Vec<usize> = (0..first.len()).filter(|at| !first[*at].0.text).collect();
+            let text = Some(Encoding::Text);
+            let again = parallel(threads, codes.len(), |at| self.first_pass(column, segment, &tasks[codes[at]], text))?;
+            codes.into_iter().zip(again).for_each(|(at, chunk)| first[at] = chunk);
+        }
         drop(tasks);
         // Then what the segment is, and with it what the column becomes.
-        let mut summaries: Vec<Summary> = columns.iter().map(|c| Summary::empty(&self.requests[*c].logical)).collect();
-        for (column, summary, _) in &first {
-            let sum = &mut summaries[place(*column)];
-            *sum = sum.merge(*summary);
-        }
-        let encodings = columns.iter().zip(&summaries).map(|(c, summary)| self.learn(*c, *summary));
-        let encodings = encodings.collect::<Result<Vec<_>>>()?;
-        let stored = parallel(threads, first.len(), |at| {
-            let (column, _, chunk) = &first[at];
-            self.second_pass(*column, chunk, encodings[place(*column)]).map(|chunk| (*column, chunk))
-        })?;
+        let summary = first.iter().fold(Summary::empty(&self.requests[column].logical), |sum, (found, _)| sum.merge(*found));
+        let encoding = self.learn(column, summary)?;
+        let chunks = parallel(threads, first.len(), |at| self.second_pass(column, &first[at].1, encoding))?;
         drop(first);
-        let mut parts: Vec<Vec<Arc<Column>>> = vec![Vec::new(); columns.len()];
-        stored.into_iter().for_each(|(column, chunk)| parts[place(column)].push(chunk));
-        let done = columns.iter().zip(parts).zip(encodings.into_iter().zip(summaries));
-        let done = done.map(|((column, chunks), (encoding, summary))| {
-            let here = Place { column: *column, segment };
-            let entry = Arc::new(Entry { encoding, summary, chunks });
-            self.publish(here, &entry);
-            Done { place: here, entry, loaded: true }
-        });
-        Ok(done.collect())
+        let place = Place { column, segment };
+        let entry = Arc::new(Entry { encoding, summary, chunks });
+        self.publish(place, &entry);
+        Ok(Done { place, entry, loaded: true })
     }
 
     fn first_pass(
@@ -238,7 +219,7 @@ impl<'a> Attempt<'a> {
         segment: usize,
         arrays: &[arrow::array::ArrayRef],
         guess: Option<Encoding>,
-    ) -> Result<(usize, Summary, Chunk)> {
+    ) -> Result<(Summary, Chunk)> {
         let request = &self.requests[column];
         let dictionary = self.columns[column].1.as_deref().filter(|_| guess != Some(Encoding::Text));
         let prepared = match (Prepared::new(&request.logical, arrays, dictionary), dictionary) {
@@ -259,9 +240,9 @@ impl<'a> Attempt<'a> {
             let range = stored.range.map(|(low, high)| (low * unit, high * unit));
             let text = guess == Encoding::Text;
             let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit, text };
-            return Ok((column, summary, Chunk::Stored(Arc::new(stored), guess)));
+            return Ok((summary, Chunk::Stored(Arc::new(stored), guess)));
         }
-        Ok((column, prepared.summary(&request.logical), Chunk::Waiting(prepared)))
+        Ok((prepared.summary(&request.logical), Chunk::Waiting(prepared)))
     }
 
     fn widen(&self, place: Place, entry: &Entry, encoding: Encoding) -> Result<Done> {

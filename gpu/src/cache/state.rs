@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 
 use super::columns::ColumnRequest;
-use crate::column::{Column, Dictionary, Encoding, Facts, Summary};
+use crate::column::{Column, Dictionary, Encoding, Facts, Summary, hull};
 use crate::error::{Error, Result};
 use crate::memory::{Budget, Reservation};
 use crate::types::{Form, accepts, form};
@@ -32,7 +32,9 @@ pub(super) struct ColumnState {
     /// Of all segments, also those that no request names any more: it only widens, so that code compiled for the
     /// column stays right for as long as it can.
     known: Summary,
-    /// What `known` asks for. The encoding of the column's chunks, or what they are to become.
+    /// What its values are said to lie between.
+    claim: Option<(i128, i128)>,
+    /// What `known` and the claim ask for. The encoding of the column's chunks, or what they are to become.
     pub(super) encoding: Encoding,
     pub(super) segments: HashMap<u64, SegmentState>,
 }
@@ -92,6 +94,7 @@ impl State {
                 logical: request.logical.clone(),
                 dictionary: strings.then(Arc::default),
                 known,
+                claim: None,
                 encoding: known.encoding(&request.logical)?,
                 segments: HashMap::new(),
             })
@@ -189,8 +192,20 @@ impl ColumnState {
     /// Takes note of what a segment holds.
     pub(super) fn learn(&mut self, summary: Summary) -> Result<Encoding> {
         self.known = self.known.merge(summary);
-        self.encoding = self.known.encoding(&self.logical)?;
+        self.choose()?;
         Ok(self.encoding)
+    }
+
+    /// Takes note of what values are said to lie between.
+    pub(super) fn claim(&mut self, range: (i128, i128)) -> Result<()> {
+        self.claim = hull(self.claim, Some(range));
+        if self.is_known() { self.choose() } else { Ok(()) }
+    }
+
+    fn choose(&mut self) -> Result<()> {
+        let expected = Summary { range: hull(self.known.range, self.claim), ..self.known };
+        self.encoding = if self.is_known() { expected.encoding(&self.logical)? } else { self.known.encoding(&self.logical)? };
+        Ok(())
     }
 
     /// What is known of a request's column, once all its segments were seen.

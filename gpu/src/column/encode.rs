@@ -58,7 +58,7 @@ impl Prepared {
         let units = units(logical);
         let empty = Summary { rows: self.rows, nulls: self.nulls, ..Summary::empty(logical) };
         self.pieces.iter().fold(empty, |sum, piece| {
-            let (range, unit) = match piece.ty {
+            let (range, unit) = match piece.value_type() {
                 Type::Bool => (bits_range(piece), 1),
                 Type::F32 | Type::F64 | Type::Text => (None, 1),
                 Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
@@ -106,8 +106,20 @@ impl Prepared {
     }
 
     fn plain(&self, ty: Type) -> Result<Buffer, Broken> {
-        if self.pieces.iter().any(|piece| piece.ty != ty) {
+        if self.pieces.iter().any(|piece| piece.value_type() != ty) {
             return Err(Broken);
+        }
+        if self.pieces.iter().any(|piece| piece.entries.is_some()) {
+            let mut values = MutableBuffer::from_len_zeroed(self.rows * ty.bytes());
+            let mut at = 0;
+            for piece in &self.pieces {
+                match &piece.entries {
+                    Some(entries) => entries.write(&piece.keys(), None, &mut values, at),
+                    None => values[at * ty.bytes()..][..piece.values.len()].copy_from_slice(&piece.values),
+                }
+                at += piece.rows;
+            }
+            return Ok(values.into());
         }
         Ok(match self.pieces.as_slice() {
             [one] => one.values.clone(),
@@ -120,13 +132,14 @@ impl Prepared {
     }
 
     fn narrow(&self, ty: Type, unit: i128) -> Result<(Buffer, Option<(i128, i128)>), Broken> {
-        if self.pieces.iter().any(|piece| !piece.ty.is_integer()) {
+        if self.pieces.iter().any(|piece| !piece.value_type().is_integer()) {
             return Err(Broken);
         }
         let allowed = ty.range().ok_or(Broken)?;
         if let [one] = self.pieces.as_slice()
             && one.ty.bits() == ty.bits()
             && unit == 1
+            && one.entries.is_none()
         {
             // The same width: the bytes are the same, signed or not, once the values are known to fit.
             let (range, _) = one.integers().summary(&[1]);
@@ -136,7 +149,17 @@ impl Prepared {
         let mut out = MutableBuffer::from_len_zeroed(self.rows * ty.bytes());
         let (mut range, mut at) = (None, 0);
         for piece in &self.pieces {
-            range = hull(range, piece.integers().convert(Scale::Divide(unit), ty, allowed, &mut out, at)?);
+            let found = match &piece.entries {
+                Some(entries) => {
+                    let all = entries.integers();
+                    let mut narrowed = MutableBuffer::from_len_zeroed(all.rows * ty.bytes());
+                    let range = all.convert(Scale::Divide(unit), ty, allowed, &mut narrowed, 0)?;
+                    entries.write(&piece.keys(), Some((ty, &narrowed.into())), &mut out, at);
+                    range.filter(|_| piece.null_count() < piece.rows)
+                }
+                None => piece.integers().convert(Scale::Divide(unit), ty, allowed, &mut out, at)?,
+            };
+            range = hull(range, found);
             at += piece.rows;
         }
         Ok((out.into(), range))

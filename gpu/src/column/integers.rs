@@ -206,6 +206,35 @@ impl Integers<'_> {
     }
 }
 
+/// Writes the entries that keys of an unsigned type stand for into `out` from row `at` on. Keys of rows that are NULL may
+/// be any; one that no entry has gives 0.
+pub(crate) fn look_up(keys: &Integers<'_>, ty: Type, entries: &Buffer, count: usize, out: &mut MutableBuffer, at: usize) {
+    with_native!(ty, T => {
+        let entries = &entries.typed_data::<T>()[..count];
+        let out = &mut out.typed_data_mut::<T>()[at..at + keys.rows];
+        match keys.ty {
+            Type::U8 => {
+                // As many as there are keys, so that none has to be compared with their number.
+                let mut all = [T::from_low(0); 256];
+                all[..count.min(256)].copy_from_slice(&entries[..count.min(256)]);
+                for (to, key) in out.iter_mut().zip(keys.values.as_slice()) {
+                    *to = all[usize::from(*key)];
+                }
+            }
+            Type::U16 => {
+                for (to, key) in out.iter_mut().zip(keys.values.typed_data::<u16>()) {
+                    *to = entries.get(usize::from(*key)).copied().unwrap_or(T::from_low(0));
+                }
+            }
+            _ => {
+                for (to, key) in out.iter_mut().zip(keys.values.typed_data::<u32>()) {
+                    *to = entries.get(*key as usize).copied().unwrap_or(T::from_low(0));
+                }
+            }
+        }
+    });
+}
+
 impl Block<'_> {
     fn range(&self) -> (i128, i128) {
         match self {

@@ -3,6 +3,7 @@
 //! A [`Column`] is one column of one chunk at its physical type; a [`Chunk`] is a run of rows, with a column for
 //! each of the columns that a pipeline declares. Buffers are Arrow's: the plain encoding shares them.
 
+mod coded;
 mod decode;
 mod dictionary;
 mod encode;
@@ -25,6 +26,7 @@ pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Words};
 pub use encode::{Broken, Prepared, recode, spell};
 pub use encoding::{Encoding, Facts, Summary};
 pub(crate) use hash::hash_of_long;
+pub(crate) use integers::hull;
 pub use raw::chunks;
 
 /// The most rows of a chunk. A multiple of 64, so that slices of bits begin at a byte.

@@ -5,6 +5,7 @@ use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::DataType;
 
 use super::CHUNK_ROWS;
+use super::coded::{Entries, Keys, keys};
 use super::integers::Integers;
 use super::strings::Encoder;
 use super::texts;
@@ -15,7 +16,7 @@ use crate::types::{Form, accepts, form};
 /// The rows of an array, or of a part of one.
 #[derive(Debug, Clone)]
 pub(super) struct Raw {
-    /// Arrow's physical type, or that of codes.
+    /// Arrow's physical type, or that of codes; where there are entries, that of the keys.
     pub(super) ty: Type,
     /// The values, from the first row on; bits from bit 0.
     pub(super) values: Buffer,
@@ -25,6 +26,8 @@ pub(super) struct Raw {
     pub(super) nulls: Option<NullBuffer>,
     /// How many.
     pub(super) rows: usize,
+    /// What the values are keys of, where they came with a dictionary of their own.
+    pub(super) entries: Option<Entries>,
 }
 
 impl Raw {
@@ -38,22 +41,37 @@ impl Raw {
         let fixed = |ty: Type| {
             let data = array.to_data();
             let values = data.buffers()[0].slice_with_length(data.offset() * ty.bytes(), rows * ty.bytes());
-            Self { ty, values, bytes: None, nulls: nulls.clone(), rows }
+            Self { ty, values, bytes: None, nulls: nulls.clone(), rows, entries: None }
         };
+        if let Some(keys) = keys(array) {
+            let entries = match (form(keys.entries.data_type())?, strings) {
+                (Form::Bits, _) => return Self::new(logical, &keys.unpacked(array)?, None),
+                (Form::Floats(ty) | Form::Integers(ty), _) => Entries::fixed(ty, &keys.entries),
+                (Form::Strings, Some(encoder)) => Entries::codes(keys.translated(encoder)?),
+                (Form::Strings, None) => return Self::texts(array),
+            };
+            let Keys { ty, values, nulls, .. } = keys;
+            return Ok(Self { ty, values, bytes: None, nulls, rows, entries: Some(entries) });
+        }
         Ok(match form(array.data_type())? {
-            Form::Bits => Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), bytes: None, nulls, rows },
+            Form::Bits => {
+                Self { ty: Type::Bool, values: array.as_boolean().values().sliced(), bytes: None, nulls, rows, entries: None }
+            }
             Form::Floats(ty) | Form::Integers(ty) => fixed(ty),
             Form::Strings => match strings {
                 Some(encoder) => {
                     let (codes, nulls) = encoder.encode(array)?;
-                    Self { ty: Type::U32, values: Buffer::from_vec(codes), bytes: None, nulls, rows }
+                    Self { ty: Type::U32, values: Buffer::from_vec(codes), bytes: None, nulls, rows, entries: None }
                 }
-                None => {
-                    let ((offsets, bytes), nulls) = texts::of_array(array)?;
-                    Self { ty: Type::Text, values: offsets, bytes: Some(bytes), nulls, rows }
-                }
+                None => Self::texts(array)?,
             },
         })
+    }
+
+    /// The texts of an array of strings.
+    fn texts(array: &ArrayRef) -> Result<Self> {
+        let ((offsets, bytes), nulls) = texts::of_array(array)?;
+        Ok(Self { ty: Type::Text, values: offsets, bytes: Some(bytes), nulls, rows: array.len(), entries: None })
     }
 
     /// How many rows are NULL.
@@ -61,8 +79,21 @@ impl Raw {
         self.nulls.as_ref().map_or(0, NullBuffer::null_count)
     }
 
-    /// Its values as integers. It must hold such.
+    /// The keys of a piece that has entries.
+    pub(super) fn keys(&self) -> Integers<'_> {
+        Integers { ty: self.ty, values: &self.values, nulls: self.nulls.as_ref(), rows: self.rows }
+    }
+
+    /// The type of its values, or of the entries that they are keys of.
+    pub(super) fn value_type(&self) -> Type {
+        self.entries.as_ref().map_or(self.ty, |entries| entries.ty)
+    }
+
+    /// Its values as integers, or the entries that they are keys of. It must hold such.
     pub(super) fn integers(&self) -> Integers<'_> {
+        if let Some(entries) = &self.entries {
+            return entries.integers();
+        }
         Integers { ty: self.ty, values: &self.values, nulls: self.nulls.as_ref(), rows: self.rows }
     }
 }

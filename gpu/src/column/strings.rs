@@ -116,19 +116,26 @@ impl<'a> Encoder<'a> {
         for (row, key) in keys.iter().enumerate() {
             used[*key] |= nulls.is_none_or(|nulls| nulls.is_valid(row));
         }
-        let mut translation = vec![0; used.len()];
-        let values = array.values();
+        let translation = self.entries(array.values(), &used)?;
+        codes.extend(keys.iter().map(|key| translation[*key]));
+        Ok(())
+    }
+
+    /// The codes of those of some strings that are in use, 0 for the others.
+    pub(super) fn entries(&mut self, values: &ArrayRef, used: &[bool]) -> Result<Vec<u32>> {
+        let mut codes = vec![0; used.len()];
         for (key, _) in used.iter().enumerate().filter(|(_, used)| **used) {
+            self.breathe(key);
             let text = match values.data_type() {
                 DataType::Utf8 => values.as_string::<i32>().value(key),
                 DataType::LargeUtf8 => values.as_string::<i64>().value(key),
                 DataType::Utf8View => values.as_string_view().value(key),
                 other => return Err(Error::Invalid(format!("a dictionary of {other} for a column of strings"))),
             };
-            translation[key] = self.text(text.as_bytes())?;
+            codes[key] = self.text(text.as_bytes())?;
         }
-        codes.extend(keys.iter().map(|key| translation[*key]));
-        Ok(())
+        self.guard = None;
+        Ok(codes)
     }
 
     /// Lets others have the lock now and then.

@@ -89,3 +89,16 @@ pub struct Counters {
     /// Time on the device: between events on a GPU, within `push` and `finish` on the CPU.
     pub time: Duration,
 }
+
+impl Counters {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.launches += other.launches;
+        self.synchronizations += other.synchronizations;
+        self.bytes += other.bytes;
+        self.copied_in += other.copied_in;
+        self.copied_out += other.copied_out;
+        self.time += other.time;
+    }
+}

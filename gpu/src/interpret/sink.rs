@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::expr::{Row, Stop};
 use super::value::{Value, compare};
-use crate::program::{Aggregate, AggregateOp, Domain, Fault, Key, Order, Scalar, Sink, Type};
+use crate::program::{Aggregate, AggregateOp, BitOp, Domain, Fault, Key, Order, Scalar, Sink, Type};
 
 /// The state of a sink.
 pub(super) enum State {
@@ -41,7 +41,13 @@ enum Kept {
     Floats(Option<f64>),
     Extreme(Value),
     Distinct(BTreeSet<i128>),
+    Bits(Option<i128>),
+    /// The pairs; a value alone is beside itself.
+    Deviations(Vec<(f64, f64)>),
 }
+
+/// What an aggregate takes of a row: its input, and the one that stands in its operation.
+type Fed = Option<(Scalar, Option<Scalar>)>;
 
 /// What a sink leaves: rows, and for top-k how many of them, in their order, are equal in it.
 pub(super) struct Left {
@@ -95,8 +101,8 @@ impl State {
                     groups.push(Group::new(key_values, aggregates));
                 }
                 for ((kept, aggregate), input) in groups[place].kept.iter_mut().zip(aggregates).zip(inputs) {
-                    if let Some(value) = input {
-                        kept.add(aggregate.op, value)?;
+                    if let Some((value, second)) = input {
+                        kept.add(aggregate.op, value, second)?;
                     }
                 }
             }
@@ -190,13 +196,16 @@ fn key_value(key: &Key, row: &mut Row<'_>) -> Result<Value, Stop> {
 }
 
 /// What an aggregate is to take of a row; `None` where it passes over it. A count of rows takes a `true`.
-fn input(aggregate: &Aggregate, row: &mut Row<'_>) -> Result<Value, Stop> {
+fn input(aggregate: &Aggregate, row: &mut Row<'_>) -> Result<Fed, Stop> {
     if let Some(filter) = aggregate.filter
         && !row.is_true(filter)?
     {
         return Ok(None);
     }
-    aggregate.input.map_or(Ok(Some(Scalar::Bool(true))), |id| row.value(id))
+    let first = aggregate.input.map_or(Ok(Some(Scalar::Bool(true))), |id| row.value(id));
+    let Some(second) = aggregate.op.second() else { return Ok(first?.map(|first| (first, None))) };
+    let (first, second) = (first, row.value(second));
+    Ok(first?.zip(second?).map(|(first, second)| (first, Some(second))))
 }
 
 fn compare_orders(order: &[Order], a: &[Value], b: &[Value]) -> Ordering {
@@ -220,13 +229,15 @@ impl Group {
             AggregateOp::Sum { .. } => Kept::Integers(None),
             AggregateOp::Min | AggregateOp::Max => Kept::Extreme(None),
             AggregateOp::CountDistinct(_) | AggregateOp::SumDistinct(_) => Kept::Distinct(BTreeSet::new()),
+            AggregateOp::Bits(_) => Kept::Bits(None),
+            AggregateOp::Deviations { .. } => Kept::Deviations(Vec::new()),
         });
         Self { keys, kept: kept.collect() }
     }
 }
 
 impl Kept {
-    fn add(&mut self, op: AggregateOp, value: Scalar) -> Result<(), Stop> {
+    fn add(&mut self, op: AggregateOp, value: Scalar, second: Option<Scalar>) -> Result<(), Stop> {
         match (self, op, value) {
             (Self::Count(count), _, _) => *count += 1,
             (Self::Integers(sum), _, Scalar::Int(value)) => {
@@ -247,7 +258,18 @@ impl Kept {
             (Self::Distinct(found), AggregateOp::CountDistinct(domain) | AggregateOp::SumDistinct(domain), value) => {
                 found.insert(in_domain(&value, domain)?);
             }
-            (Self::Integers(_) | Self::Floats(_) | Self::Distinct(_), _, _) => {
+            (Self::Bits(kept), AggregateOp::Bits(op), Scalar::Int(value)) => {
+                *kept = Some(kept.map_or(value, |kept| match op {
+                    BitOp::And => kept & value,
+                    BitOp::Or => kept | value,
+                    BitOp::Xor => kept ^ value,
+                }));
+            }
+            (Self::Deviations(pairs), _, Scalar::F64(value)) => match second.unwrap_or(Scalar::F64(value)) {
+                Scalar::F64(second) => pairs.push((value, second)),
+                Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) => return Err(Stop::Promise("deviations of another type")),
+            },
+            (Self::Integers(_) | Self::Floats(_) | Self::Distinct(_) | Self::Bits(_) | Self::Deviations(_), _, _) => {
                 return Err(Stop::Promise("an aggregate of another type"));
             }
         }
@@ -266,7 +288,9 @@ impl Kept {
                     | AggregateOp::Min
                     | AggregateOp::Max
                     | AggregateOp::CountDistinct(_)
-                    | AggregateOp::SumDistinct(_) => (Type::I64, None),
+                    | AggregateOp::SumDistinct(_)
+                    | AggregateOp::Bits(_)
+                    | AggregateOp::Deviations { .. } => (Type::I64, None),
                 };
                 match sum.map(Scalar::Int).filter(|sum| sum.is_of(ty)) {
                     Some(sum) => Ok(Some(sum)),
@@ -275,6 +299,8 @@ impl Kept {
             }
             Self::Floats(sum) => Ok(sum.map(Scalar::F64)),
             Self::Extreme(found) => Ok(found),
+            Self::Bits(kept) => Ok(kept.map(Scalar::Int)),
+            Self::Deviations(pairs) => deviations(&pairs),
             Self::Distinct(found) => match op {
                 AggregateOp::SumDistinct(_) if found.is_empty() => Ok(None),
                 AggregateOp::SumDistinct(_) => {
@@ -285,8 +311,24 @@ impl Kept {
                 | AggregateOp::Sum { .. }
                 | AggregateOp::Min
                 | AggregateOp::Max
+                | AggregateOp::Bits(_)
+                | AggregateOp::Deviations { .. }
                 | AggregateOp::CountDistinct(_) => Ok(Some(Scalar::Int(found.len() as i128))),
             },
         }
     }
+}
+
+/// The sum of the products of what both are from their means.
+fn deviations(pairs: &[(f64, f64)]) -> Result<Value, Stop> {
+    let Some(first) = pairs.first() else { return Ok(None) };
+    let count = pairs.len() as f64;
+    // Measured from one of them, values that are all the same have exactly that mean.
+    let mean = |of: fn(&(f64, f64)) -> f64| of(first) + pairs.iter().map(|pair| of(pair) - of(first)).sum::<f64>() / count;
+    let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
+    let sum = pairs.iter().map(|pair| (pair.0 - x) * (pair.1 - y)).sum::<f64>();
+    if pairs.iter().any(|pair| !pair.0.is_finite() || !pair.1.is_finite()) {
+        return Ok(Some(Scalar::F64(f64::NAN)));
+    }
+    if sum.is_finite() { Ok(Some(Scalar::F64(sum))) } else { Err(Stop::Fault(Fault::FloatOverflow)) }
 }

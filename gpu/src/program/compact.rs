@@ -1,7 +1,7 @@
 //! Leaving out what nothing refers to: nodes, columns, parameters, tables.
 
 use super::expr::{Expr, ExprId};
-use super::sink::Sink;
+use super::sink::{Aggregate, Sink};
 use super::statement::{Block, Statement};
 use super::values::Values;
 use super::{ColumnId, ParameterId, Pipeline, TableId};
@@ -135,7 +135,10 @@ impl Sink {
             Self::Bitmap => Vec::new(),
             Self::Group { keys, aggregates, .. } => {
                 let keys = keys.iter_mut().map(|key| &mut key.expr);
-                keys.chain(aggregates.iter_mut().flat_map(|a| a.filter.iter_mut().chain(a.input.iter_mut()))).collect()
+                let inputs = aggregates.iter_mut().flat_map(|Aggregate { op, input, filter }| {
+                    filter.iter_mut().chain(input.iter_mut()).chain(op.second_mut())
+                });
+                keys.chain(inputs).collect()
             }
             Self::TopK { order, columns, .. } => order.iter_mut().map(|o| &mut o.expr).chain(columns.iter_mut()).collect(),
         }

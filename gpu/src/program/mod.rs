@@ -60,7 +60,7 @@ pub use builder::{Bounds, Builder};
 pub use expr::{Arithmetic, Comparison, DatePart, Expr, ExprId};
 pub use fault::Fault;
 pub use scalar::{Scalar, Type, ValueType};
-pub use sink::{Aggregate, AggregateOp, Domain, Key, Order, Sink, Strategy};
+pub use sink::{Aggregate, AggregateOp, BitOp, Domain, Key, Order, Sink, Strategy};
 pub use statement::{Block, Statement};
 pub use string::{MatchOp, TextUnit, TrimSide};
 pub use values::{Table, Values};

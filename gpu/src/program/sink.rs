@@ -109,6 +109,110 @@ pub enum AggregateOp {
     CountDistinct(Domain),
     /// The sum of the distinct values, likewise, as `I64`; NULL of nothing. The host has proved that it fits.
     SumDistinct(Domain),
+    /// Every value's bits combined, of any integer type but `I128`. Output: the input's type, NULL of nothing.
+    Bits(BitOp),
+    /// How far values are from their mean: the sum of `(x - mean of x)²`, of an `F64` input. With another, the sum of
+    /// `(x - mean of x) (y - mean of y)` over rows where neither is NULL. Computed about a value of the group, so that
+    /// nothing is lost where values are large and near one another. Output `F64`, NULL of nothing; NaN where an input is
+    /// not finite. Finite inputs of which the sum is not raise `FloatOverflow`.
+    Deviations {
+        /// The second input.
+        with: Option<ExprId>,
+    },
+}
+
+impl AggregateOp {
+    /// The input that stands in it, beside the aggregate's own.
+    pub fn second(self) -> Option<ExprId> {
+        match self {
+            Self::Deviations { with } => with,
+            Self::Count
+            | Self::Sum { .. }
+            | Self::Min
+            | Self::Max
+            | Self::CountDistinct(_)
+            | Self::SumDistinct(_)
+            | Self::Bits(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn second_mut(&mut self) -> Option<&mut ExprId> {
+        match self {
+            Self::Deviations { with } => with.as_mut(),
+            Self::Count
+            | Self::Sum { .. }
+            | Self::Min
+            | Self::Max
+            | Self::CountDistinct(_)
+            | Self::SumDistinct(_)
+            | Self::Bits(_) => None,
+        }
+    }
+}
+
+/// `Deviations` of so many pairs, given the sums of their distances from any fixed pair and the sum of the products of
+/// those. `square`: both are the same, and what rounding leaves below 0 is 0.
+pub(crate) fn deviations_of(count: u64, first: f64, second: f64, products: f64, square: bool) -> Result<f64, Fault> {
+    if count == 0 {
+        return Ok(0.0);
+    }
+    // In this order whole numbers stay whole for longest.
+    let sum = match first * second {
+        both if both.is_finite() => products - both / count as f64,
+        _too_large => products - first * (second / count as f64),
+    };
+    if !sum.is_finite() && first.is_finite() && second.is_finite() {
+        // An input that is not finite shows in the sums of distances.
+        return Err(Fault::FloatOverflow);
+    }
+    Ok(match (square && sum < 0.0, sum.is_finite()) {
+        (true, _) => 0.0,
+        (false, true) => sum,
+        (false, false) => f64::NAN,
+    })
+}
+
+/// How bits are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BitOp {
+    /// Set where all are.
+    And,
+    /// Set where one is.
+    Or,
+    /// Set where an odd number is.
+    Xor,
+}
+
+impl BitOp {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::And, Self::Or, Self::Xor];
+
+    /// The aggregate's name in the text form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::And => "bit_and",
+            Self::Or => "bit_or",
+            Self::Xor => "bit_xor",
+        }
+    }
+
+    /// Two values combined.
+    pub fn of(self, a: u64, b: u64) -> u64 {
+        match self {
+            Self::And => a & b,
+            Self::Or => a | b,
+            Self::Xor => a ^ b,
+        }
+    }
+
+    /// What changes nothing.
+    pub fn identity(self) -> u64 {
+        match self {
+            Self::And => u64::MAX,
+            Self::Or | Self::Xor => 0,
+        }
+    }
 }
 
 /// One key of an order.

@@ -325,8 +325,16 @@ fn write_aggregate(f: &mut fmt::Formatter<'_>, aggregate: &Aggregate) -> fmt::Re
             write!(f, "sum_distinct {low} {size}")?;
             None
         }
+        AggregateOp::Bits(op) => {
+            f.write_str(op.name())?;
+            None
+        }
+        AggregateOp::Deviations { .. } => {
+            f.write_str("deviations")?;
+            None
+        }
     };
-    if let Some(input) = aggregate.input {
+    for input in aggregate.input.into_iter().chain(aggregate.op.second()) {
         write!(f, " {input}")?;
     }
     if let Some(filter) = aggregate.filter {

@@ -52,10 +52,11 @@ pub fn output_types(sink: &Sink, types: &[ValueType]) -> Vec<ValueType> {
             keys.chain(aggregates.iter().map(|aggregate| match aggregate.op {
                 AggregateOp::Count | AggregateOp::CountDistinct(_) => ValueType::of(Type::I64),
                 AggregateOp::Sum { ty, .. } => ValueType::nullable(ty),
-                AggregateOp::Min | AggregateOp::Max => {
+                AggregateOp::Min | AggregateOp::Max | AggregateOp::Bits(_) => {
                     ValueType::nullable(aggregate.input.as_ref().map_or(Type::I64, |input| of(input).ty))
                 }
                 AggregateOp::SumDistinct(_) => ValueType::nullable(Type::I64),
+                AggregateOp::Deviations { .. } => ValueType::nullable(Type::F64),
             }))
             .collect()
         }
@@ -161,6 +162,17 @@ impl Verifier<'_> {
             AggregateOp::Max => needed("max").map(|_| ()),
             AggregateOp::CountDistinct(domain) => distinct("count_distinct", domain),
             AggregateOp::SumDistinct(domain) => distinct("sum_distinct", domain),
+            AggregateOp::Bits(op) => match needed(op.name())?.ty {
+                ty if ty.is_integer() && ty != Type::I128 => Ok(()),
+                ty => Err(format!("{} of {}", op.name(), ty.name())),
+            },
+            AggregateOp::Deviations { with } => {
+                let second = with.map(|id| self.of(id, "aggregate")).transpose()?;
+                match [Some(needed("deviations")?), second].into_iter().flatten().find(|found| found.ty != Type::F64) {
+                    Some(other) => Err(format!("deviations of {}", other.ty.name())),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -200,6 +212,8 @@ mod tests {
             "  body\n    emit\n  group single\n    count\n    sum i64 %1 ! bigint_range\n    sum i128 %4\n    sum f64 %3 if %0\n",
             "  body\n    emit\n  group dense\n    key %0 domain 0 2\n    key %1 domain -5 10922\n    min %3\n",
             "  body\n    emit\n  group hash\n    key %3\n    key %5 domain 0 256\n    count_distinct 0 65536 %1\n",
+            "  body\n    emit\n  group single\n    bit_and %1\n    bit_or %2 if %0\n    bit_xor %5\n",
+            "  %6 = cast f64 %3\n  body\n    emit\n  group single\n    deviations %6\n    deviations %6 %6 if %0\n",
             "  body\n    emit\n  top_k 0\n    order %3\n    column %4\n",
         ] {
             of(rest).unwrap_or_else(|error| panic!("{error}\n{rest}"));
@@ -235,6 +249,11 @@ mod tests {
             ("  body\n  group single\n    count if %1\n", "the filter of an aggregate: %1 is i32, not bool"),
             ("  body\n  group single\n    count_distinct 0 65537 %1\n", "count_distinct over 65537 values, of 65536 at most"),
             ("  body\n  group single\n    sum_distinct 0 2 %3\n", "sum_distinct with a domain of f32"),
+            ("  body\n  group single\n    bit_xor %0\n", "bit_xor of bool"),
+            ("  body\n  group single\n    bit_and %4\n", "bit_and of i128"),
+            ("  body\n  group single\n    bit_or\n", "bit_or of nothing"),
+            ("  body\n  group single\n    deviations %3\n", "deviations of f32"),
+            ("  %6 = cast f64 %3\n  body\n  group single\n    deviations %6 %2\n", "deviations of i64"),
             ("  body\n  top_k 1\n    order %6\n", "top_k: there is no node %6"),
         ] {
             assert_eq!(of(rest).unwrap_err().to_string(), format!("the pipeline is not well formed: {why}"));

@@ -7,8 +7,8 @@ use super::{Case, Random, generate};
 use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Device, Kernel, Run};
 use crate::error::Result;
-use crate::interpret::{outcome, read_column, read_table};
-use crate::program::{Sink, text};
+use crate::interpret::{Outcome, outcome, read_column, read_table};
+use crate::program::{ExprId, Pipeline, Sink, Statement, text};
 use std::sync::Arc;
 
 /// Compiles and runs a case on a device.
@@ -44,6 +44,18 @@ pub fn check_case(device: &dyn Device, case: &Case) -> std::result::Result<(), S
     Ok(())
 }
 
+/// What each node of a case gives by itself, for every row of the input. A node that nothing demands may break a promise
+/// somewhere; it is left out.
+pub fn outcomes_of_nodes(case: &Case) -> Vec<(ExprId, Outcome)> {
+    let ids = (0..case.pipeline.exprs.len()).map(|at| ExprId(at as u32));
+    ids.filter_map(|id| {
+        let sink = Sink::Materialize { columns: vec![id] };
+        let pipeline = Pipeline { body: vec![Statement::Emit], sink, ..case.pipeline.clone() };
+        Some((id, outcome(&pipeline, &case.values, &case.chunks).ok()?))
+    })
+    .collect()
+}
+
 /// Compares a device with the interpreter over random programs, the first of them made from `seed`, the next from `seed + 1`, …
 ///
 /// # Panics
@@ -56,18 +68,28 @@ pub fn check_random(device: &dyn Device, seed: u64, count: u64) {
         if trace {
             eprintln!("{}: seed {seed}", device.name());
         }
-        let case = generate(&mut Random::new(seed));
-        let printed = case.pipeline.to_string();
-        match text::parse(&printed) {
-            Ok(parsed) => assert_eq!(parsed, case.pipeline, "seed {seed}: the text does not parse back\n{printed}"),
-            Err(error) => panic!("seed {seed}: {error}\n{printed}"),
-        }
-        if check_case(device, &case).is_err() {
-            let case = smaller(device, case);
-            let why = check_case(device, &case).err().unwrap_or_else(|| "it differs now and then only".to_owned());
-            panic!("{}, seed {seed}: {why}\n{}", device.name(), report(device, &case));
+        if let Err(why) = check_seed(device, seed) {
+            panic!("{why}");
         }
     }
+}
+
+/// Compares a device with the interpreter over the random program of a seed. The error has the program, its input and both
+/// answers, made smaller where that is cheap.
+pub fn check_seed(device: &dyn Device, seed: u64) -> std::result::Result<(), String> {
+    let case = generate(&mut Random::new(seed));
+    let printed = case.pipeline.to_string();
+    match text::parse(&printed) {
+        Ok(parsed) if parsed == case.pipeline => {}
+        Ok(_) => return Err(format!("seed {seed}: the text does not parse back\n{printed}")),
+        Err(error) => return Err(format!("seed {seed}: {error}\n{printed}")),
+    }
+    if check_case(device, &case).is_ok() {
+        return Ok(());
+    }
+    let case = smaller(device, case);
+    let why = check_case(device, &case).err().unwrap_or_else(|| "it differs now and then only".to_owned());
+    Err(format!("{}, seed {seed}: {why}\n{}", device.name(), report(device, &case)))
 }
 
 /// A case that still differs, with fewer rows and a smaller sink.

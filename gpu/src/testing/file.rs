@@ -48,10 +48,24 @@ type Result<T> = std::result::Result<T, String>;
 pub fn check_file(path: &Path, device: &dyn Device) -> Result<usize> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
-    let named = |line: usize, why: String| format!("{}:{}: {why}", path.display(), line + 1);
-    let cases = cases_of(&text).map_err(|(line, why)| named(line, why))?;
+    let (count, written) = check(&path.display().to_string(), &text, device, update)?;
+    if update && written != text {
+        std::fs::write(path, written).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(count)
+}
+
+/// The same for a file's text, which has that name in what is said of it.
+pub fn check_text(name: &str, text: &str, device: &dyn Device) -> Result<usize> {
+    check(name, text, device, false).map(|(count, _)| count)
+}
+
+/// Checks a file's text, and gives it as it should be.
+fn check(name: &str, text: &str, device: &dyn Device, update: bool) -> Result<(usize, String)> {
+    let named = |line: usize, why: String| format!("{name}:{}: {why}", line + 1);
+    let cases = cases_of(text).map_err(|(line, why)| named(line, why))?;
     if cases.is_empty() {
-        return Err(format!("{}: a file without a case", path.display()));
+        return Err(format!("{name}: a file without a case"));
     }
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     // From the last to the first, so that the places of those before stay what they are.
@@ -77,11 +91,7 @@ pub fn check_file(path: &Path, device: &dyn Device) -> Result<usize> {
             check_case(device, &staged).map_err(|why| named(format!("{}, staged: {why}", device.name())))?;
         }
     }
-    let written = lines.join("\n") + "\n";
-    if update && written != text {
-        std::fs::write(path, written).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    Ok(cases.len())
+    Ok((cases.len(), lines.join("\n") + "\n"))
 }
 
 struct FileCase {

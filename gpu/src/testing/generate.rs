@@ -15,8 +15,9 @@ use crate::interpret::outcome;
 use crate::program::sink::DENSE_LIMIT;
 use crate::program::verify::DISTINCT_LIMIT;
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, MatchOp, Order,
-    ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType, Values,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, MatchOp,
+    Order, ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType,
+    Values,
 };
 
 /// The most times that a row reaches the sink.
@@ -582,8 +583,28 @@ impl Generator<'_> {
         Sink::Group { keys, aggregates, strategy }
     }
 
+    /// A float that is a whole number of few bits.
+    fn whole(&mut self) -> Option<ExprId> {
+        let a = self.find(|this, id| matches!(this.ty(id), Type::I8 | Type::U8 | Type::Bool))?;
+        let a = match self.ty(a) {
+            Type::Bool => self.push(Expr::Cast { to: Type::I32, a, fault: None }, Known::int(0, 1)),
+            _number => a,
+        };
+        Some(self.push(Expr::Cast { to: Type::F64, a, fault: None }, Known::any(Type::F64)))
+    }
+
     fn aggregate(&mut self) -> Option<(AggregateOp, Option<ExprId>)> {
-        match self.random.below(10) {
+        match self.random.below(13) {
+            10 => {
+                let input = self.find(|this, id| this.ty(id).is_integer() && this.ty(id) != Type::I128)?;
+                Some((AggregateOp::Bits(self.random.pick(&BitOp::ALL)), Some(input)))
+            }
+            11 | 12 => {
+                // Whole numbers of few bits: the deviations come out the same from whichever value they are measured.
+                let input = self.whole()?;
+                let with = if self.random.percent(50) { Some(self.whole()?) } else { None };
+                Some((AggregateOp::Deviations { with }, Some(input)))
+            }
             0 => Some((AggregateOp::Count, None)),
             1 => Some((AggregateOp::Count, self.find(|_, _| true))),
             2..=4 => {

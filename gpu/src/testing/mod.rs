@@ -11,8 +11,8 @@ mod generate;
 mod known;
 mod random;
 
-pub use check::{check_case, check_random, run_on};
-pub use file::check_file;
+pub use check::{check_case, check_random, check_seed, outcomes_of_nodes, run_on};
+pub use file::{check_file, check_text};
 pub use generate::generate;
 pub use random::Random;
 

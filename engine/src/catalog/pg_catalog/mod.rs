@@ -108,6 +108,7 @@ fn rows_of(name: &str) -> Rows {
         "pg_user" => server::pg_user,
         "pg_settings" => server::pg_settings,
         "pg_stat_activity" => server::pg_stat_activity,
+        "pg_stat_progress_copy" => server::pg_stat_progress_copy,
         "pg_stat_database" => server::pg_stat_database,
         "pg_tablespace" => server::pg_tablespace,
         "pg_am" => server::pg_am,

@@ -150,6 +150,30 @@ pub fn pg_stat_activity(ctx: &Context<'_>) -> Vec<Row> {
         .collect()
 }
 
+/// The rows of `pg_stat_progress_copy`. A client does not say how much it will send.
+pub fn pg_stat_progress_copy(ctx: &Context<'_>) -> Vec<Row> {
+    let filler = Filler::new("pg_catalog", "pg_stat_progress_copy");
+    let databases = ctx.env.databases();
+    let number = |count: u64| Datum::Int8(i64::try_from(count).unwrap_or(i64::MAX));
+    let row = |a: crate::evaluate::ActivityRow| {
+        let (relation, bytes, rows) = a.copy?;
+        let database = databases.iter().find(|(_, n)| *n == a.database).map_or(Datum::Null, |(oid, _)| Datum::Oid(*oid));
+        Some(filler.row([
+            ("pid", Datum::Int4(a.pid)),
+            ("datid", database),
+            ("datname", Datum::text(a.database)),
+            ("relid", Datum::Oid(relation)),
+            ("command", text("COPY FROM")),
+            ("type", text("PIPE")),
+            ("bytes_processed", number(bytes)),
+            ("bytes_total", number(0)),
+            ("tuples_processed", number(rows)),
+            ("tuples_excluded", number(0)),
+        ]))
+    };
+    ctx.env.activity().into_iter().filter_map(row).collect()
+}
+
 /// The rows of `pg_stat_database`.
 pub fn pg_stat_database(ctx: &Context<'_>) -> Vec<Row> {
     let filler = Filler::new("pg_catalog", "pg_stat_database");

@@ -5,7 +5,7 @@ use cranelift::prelude::*;
 use super::function::{Loop, plain, register};
 use super::layout::{Seen, Slot, SlotOp, StateLayout};
 use crate::primitive::select::BLOCK;
-use crate::program::{ExprId, Type as Ty};
+use crate::program::{BitOp, ExprId, Type as Ty};
 
 /// Where the state is.
 pub(super) enum Place {
@@ -41,8 +41,8 @@ impl Loop<'_, '_> {
         for slot in &layout.slots {
             let narrow = matches!(slot.op, SlotOp::Total64(_) | SlotOp::Sum128(_)) && self.is_small(slot.input);
             let ty = match slot.op {
-                SlotOp::Rows | SlotOp::Distinct { .. } => None,
-                SlotOp::Count | SlotOp::Sum64 => Some(types::I64),
+                SlotOp::Rows | SlotOp::Distinct { .. } | SlotOp::Deviations { .. } => None,
+                SlotOp::Count | SlotOp::Sum64 | SlotOp::Bits(..) => Some(types::I64),
                 SlotOp::Total64(_) | SlotOp::Sum128(_) => Some(if narrow { types::I64 } else { types::I128 }),
                 SlotOp::SumFloat => Some(types::F64),
                 SlotOp::Least(ty) | SlotOp::Greatest(ty) => Some(register(ty)),
@@ -117,7 +117,7 @@ impl Loop<'_, '_> {
             let filter = slot.filter.map(|id| self.truth(id));
             match filter {
                 // The input of a row that is passed over is not evaluated, where that could be noticed.
-                Some(passes) if slot.input.is_some_and(|id| self.facts.is_lazy(id)) => {
+                Some(passes) if slot.input.into_iter().chain(slot.op.second()).any(|id| self.facts.is_lazy(id)) => {
                     let (yes, on) = (self.b.create_block(), self.b.create_block());
                     self.b.ins().brif(passes, yes, &[], on, &[]);
                     self.b.switch_to_block(yes);
@@ -218,6 +218,26 @@ impl Loop<'_, '_> {
                 let after = self.b.ins().bor(before, bit);
                 self.b.ins().istore8(plain(), after, address, offset);
             }
+            (SlotOp::Bits(op, _), Some((value, ty))) => {
+                let mut value = self.word_of(ty, value);
+                if let Some(passes) = passes {
+                    let nothing = self.b.ins().iconst(types::I64, op.identity() as i64);
+                    value = self.choose_value(passes, value, nothing);
+                }
+                let before = self.read(slot, at, place, types::I64);
+                let after = match op {
+                    BitOp::And => self.b.ins().band(before, value),
+                    BitOp::Or => self.b.ins().bor(before, value),
+                    BitOp::Xor => self.b.ins().bxor(before, value),
+                };
+                self.write_back(slot, at, place, after);
+            }
+            (SlotOp::Deviations { with }, Some((value, _))) => {
+                let address = match place {
+                    Place::Registers(address, _) | Place::Memory(address) => *address,
+                };
+                self.fold_deviations(value, with, passes, address, offset);
+            }
             // Only a count of rows has no input: the verifier has seen to it.
             (
                 SlotOp::Sum64
@@ -226,11 +246,48 @@ impl Loop<'_, '_> {
                 | SlotOp::SumFloat
                 | SlotOp::Least(_)
                 | SlotOp::Greatest(_)
-                | SlotOp::Distinct { .. },
+                | SlotOp::Distinct { .. }
+                | SlotOp::Bits(..)
+                | SlotOp::Deviations { .. },
                 None,
             ) => {}
         }
         self.mark_seen(slot, at, place, passes);
+    }
+
+    /// Adds the row's distances from the state's own first values, and their product.
+    fn fold_deviations(&mut self, value: Value, with: Option<ExprId>, passes: Option<Value>, state: Value, offset: i32) {
+        let second = with.map(|id| self.evaluate(id));
+        let passes = self.both(passes, second.and_then(|held| held.valid));
+        let count = self.b.ins().load(types::I64, plain(), state, offset);
+        // Until a row has passed, the value to measure from is replaced by every row's.
+        let first = self.b.ins().icmp_imm_u(IntCC::Equal, count, 0);
+        let values: Vec<Value> = [Some(value), second.map(|held| held.value)].into_iter().flatten().collect();
+        let mut distances = vec![];
+        for (at, value) in values.iter().enumerate() {
+            let shift_at = offset + 8 * (1 + at as i32);
+            let sum_at = shift_at + 8 * values.len() as i32;
+            let shift = self.b.ins().load(types::F64, plain(), state, shift_at);
+            let shift = self.choose_value(first, *value, shift);
+            self.b.ins().store(plain(), shift, state, shift_at);
+            let distance = self.b.ins().fsub(*value, shift);
+            let distance = self.or_zero(distance, types::F64, passes);
+            let sum = self.b.ins().load(types::F64, plain(), state, sum_at);
+            let sum = self.b.ins().fadd(sum, distance);
+            self.b.ins().store(plain(), sum, state, sum_at);
+            distances.push(distance);
+        }
+        let product = self.b.ins().fmul(distances[0], distances[distances.len() - 1]);
+        let product_at = offset + 8 * (1 + 2 * values.len() as i32);
+        let sum = self.b.ins().load(types::F64, plain(), state, product_at);
+        let sum = self.b.ins().fadd(sum, product);
+        self.b.ins().store(plain(), sum, state, product_at);
+        let one = match passes {
+            Some(passes) => self.b.ins().uextend(types::I64, passes),
+            None => self.b.ins().iconst(types::I64, 1),
+        };
+        let count = self.b.ins().iadd(count, one);
+        self.b.ins().store(plain(), count, state, offset);
     }
 
     fn or_zero(&mut self, value: Value, ty: Type, passes: Option<Value>) -> Value {

@@ -187,8 +187,14 @@ impl Loop<'_, '_> {
             Expr::TextSlice { a, start, length } => {
                 let (a, start) = (self.evaluate(a), self.evaluate(start));
                 let mut valid = self.both(a.valid, start.valid);
+                let mut first = start.value;
                 let length = match length {
-                    None => self.int(types::I64, i64::MAX.into()),
+                    None => {
+                        // From 1 on, so that the most there can be is all there is.
+                        let one = self.int(types::I64, 1);
+                        first = self.b.ins().smax(first, one);
+                        self.int(types::I64, i64::MAX.into())
+                    }
                     Some(length) => {
                         let held = self.evaluate(length);
                         valid = self.both(valid, held.valid);
@@ -200,7 +206,7 @@ impl Loop<'_, '_> {
                 };
                 let (at, bytes) = self.text_parts(a.value);
                 let (_, out) = self.out();
-                let bytes = self.call(Primitive::TextSlice, &[at, bytes, start.value, length, out]);
+                let bytes = self.call(Primitive::TextSlice, &[at, bytes, first, length, out]);
                 Held { value: self.text_from(out, bytes), valid }
             }
             Expr::TextTrim { a, side, .. } => {

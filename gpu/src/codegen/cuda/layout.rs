@@ -1,6 +1,6 @@
 //! How a sink's state lies in device memory: what generated code and the host that reads the state agree on.
 
-use crate::program::{Aggregate, AggregateOp, Domain, ExprId, Fault, Pipeline, Sink, Strategy, Type, ValueType};
+use crate::program::{Aggregate, AggregateOp, BitOp, Domain, ExprId, Fault, Pipeline, Sink, Strategy, Type, ValueType};
 
 use super::expr::Nodes;
 
@@ -37,6 +37,10 @@ pub enum CellKind {
     },
     /// A bit for each value of a domain.
     Distinct(Domain),
+    /// Bits combined; those that all values have are kept turned over, as those that one lacks.
+    Bits(BitOp),
+    /// A value of the group to measure from, turned over, so that it is not zero.
+    Shift,
     /// Whether there was an input.
     Seen,
 }
@@ -45,7 +49,7 @@ impl CellKind {
     /// 64-bit words in device memory.
     pub fn words(self) -> u32 {
         match self {
-            Self::Count | Self::Sum | Self::Float | Self::Extreme { .. } | Self::Seen => 1,
+            Self::Count | Self::Sum | Self::Float | Self::Extreme { .. } | Self::Bits(_) | Self::Shift | Self::Seen => 1,
             Self::Wide { .. } => 2,
             Self::ExtremeWide { .. } => 3,
             Self::ExtremeText { .. } => 4,
@@ -60,8 +64,8 @@ impl CellKind {
             Self::Sum => Some((2, 0)),
             Self::Wide { narrow: true, .. } => Some((3, 0)),
             Self::Wide { narrow: false, .. } => Some((5, 0)),
-            Self::Float | Self::Extreme { .. } => Some((0, 1)),
-            Self::ExtremeWide { .. } | Self::ExtremeText { .. } | Self::Distinct(_) => None,
+            Self::Float | Self::Extreme { .. } | Self::Bits(_) => Some((0, 1)),
+            Self::ExtremeWide { .. } | Self::ExtremeText { .. } | Self::Distinct(_) | Self::Shift => None,
         }
     }
 }
@@ -114,6 +118,16 @@ impl Cells {
             all.rows = Some(all.push(CellKind::Count, None));
         }
         for (at, aggregate) in aggregates.iter().enumerate() {
+            if let AggregateOp::Deviations { with } = aggregate.op {
+                // The count, then the values to measure from, the sums of distances, and the sum of products.
+                let inputs = 1 + usize::from(with.is_some());
+                let count = all.push(CellKind::Count, Some(at));
+                for kind in [CellKind::Shift; 2].into_iter().take(inputs).chain([CellKind::Float; 3].into_iter().take(inputs + 1)) {
+                    all.push(kind, Some(at));
+                }
+                all.aggregates.push((count, Seen::Cell(count)));
+                continue;
+            }
             let nullable = aggregate.input.is_some_and(|input| nodes.ty(input).nullable);
             let every = aggregate.filter.is_none() && !nullable;
             let input = aggregate.input.map_or(Type::I64, |input| nodes.ty(input).ty);
@@ -130,6 +144,8 @@ impl Cells {
                 AggregateOp::Min => CellKind::Extreme { most: false },
                 AggregateOp::Max => CellKind::Extreme { most: true },
                 AggregateOp::CountDistinct(domain) | AggregateOp::SumDistinct(domain) => CellKind::Distinct(domain),
+                AggregateOp::Bits(op) => CellKind::Bits(op),
+                AggregateOp::Deviations { .. } => continue,
             };
             if let (CellKind::Count, true, Some(rows)) = (kind, every, all.rows) {
                 all.aggregates.push((rows, Seen::Always));
@@ -144,6 +160,8 @@ impl Cells {
                 | CellKind::Extreme { .. }
                 | CellKind::ExtremeWide { .. }
                 | CellKind::ExtremeText { .. }
+                | CellKind::Bits(_)
+                | CellKind::Shift
                 | CellKind::Seen => {
                     if every {
                         Seen::Group

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::finish;
 use super::kernel::CpuKernel;
-use super::pool::Pool;
+use super::pool::{Pool, Seat, Turn};
 use super::test::Bound;
 use super::worker::{Morsel, Shared, Worker};
 use crate::codegen::cranelift::SinkCode;
@@ -28,6 +28,7 @@ const ALONE: usize = 2 * MORSEL;
 pub(super) struct CpuExecution {
     kernel: Arc<CpuKernel>,
     pool: Pool,
+    turn: Arc<Turn>,
     cancel: Cancel,
     threads: usize,
     parameters: Vec<[u64; 2]>,
@@ -65,6 +66,7 @@ impl CpuExecution {
         Ok(Self {
             kernel,
             pool,
+            turn: Arc::default(),
             cancel: run.cancel,
             threads,
             parameters,
@@ -81,7 +83,7 @@ impl CpuExecution {
     }
 
     fn run(&mut self, chunks: &[Chunk]) -> Result<()> {
-        let Self { kernel, pool, cancel, parameters, values, tables, patterns, texts, workers, .. } = self;
+        let Self { kernel, pool, turn, cancel, parameters, values, tables, patterns, texts, workers, .. } = self;
         let shared = Shared {
             pipeline: &kernel.pipeline,
             code: &kernel.code,
@@ -116,17 +118,21 @@ impl CpuExecution {
             workers.push(Worker::new(&shared)?);
         }
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let drain = |worker: &mut Worker| -> Result<()> {
+        let drain = |worker: &mut Worker, seat: &Seat<'_>| -> Result<()> {
             while !stop.load(Ordering::Relaxed) {
                 cancel.check()?;
                 let Some(morsel) = morsels.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                 let bitmap = bitmaps[morsel.chunk].begin(morsel.begin);
+                let began = Instant::now();
                 let done = worker.run(&shared, &chunks[morsel.chunk], *morsel, bitmap);
                 done.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+                if !seat.goes_on(began.elapsed()) {
+                    break;
+                }
             }
             Ok(())
         };
-        pool.each(&mut workers[..threads], drain)
+        pool.each_in_turn(turn, &mut workers[..threads], drain)
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::output::Writer;
 use crate::codegen::cranelift::layout::{Seen, Slot, SlotOp, StateLayout};
 use crate::primitive::string::bytes;
+use crate::program::sink::deviations_of;
 use crate::program::{Fault, Type, ValueType};
 
 /// A value of an unaligned place.
@@ -93,9 +94,43 @@ unsafe fn merge_slot(slot: &Slot, into: *mut u8, from: *const u8) -> Result<(), 
                     set(into, at, get::<u64>(into, at) | get::<u64>(from, at));
                 }
             }
+            SlotOp::Bits(op, _) => set(into, at, op.of(get::<u64>(into, at), get::<u64>(from, at))),
+            SlotOp::Deviations { with } => merge_deviations(1 + usize::from(with.is_some()), into.add(at), from.add(at)),
         }
     }
     Ok(())
+}
+
+/// Folds a count, values to measure from, sums of distances and the sum of products into another, measured from that one's
+/// values.
+///
+/// # Safety
+///
+/// Such states of so many inputs lie at both.
+unsafe fn merge_deviations(inputs: usize, into: *mut u8, from: *const u8) {
+    let words = 2 + 2 * inputs;
+    // SAFETY: as this function's own, for all that follows.
+    unsafe {
+        let (before, more) = (get::<u64>(into, 0), get::<u64>(from, 0));
+        if more == 0 {
+            return;
+        }
+        if before == 0 {
+            std::ptr::copy_nonoverlapping(from, into, words * 8);
+            return;
+        }
+        let value = |state: *const u8, word: usize| get::<f64>(state, word * 8);
+        let far: Vec<f64> = (0..inputs).map(|at| value(from, 1 + at) - value(into, 1 + at)).collect();
+        let sums: Vec<f64> = (0..inputs).map(|at| value(from, 1 + inputs + at)).collect();
+        let last = inputs - 1;
+        let product = value(from, words - 1) + far[0] * sums[last] + far[last] * sums[0] + more as f64 * far[0] * far[last];
+        for at in 0..inputs {
+            let word = 1 + inputs + at;
+            set(into, word * 8, value(into, word) + sums[at] + more as f64 * far[at]);
+        }
+        set(into, (words - 1) * 8, value(into, words - 1) + product);
+        set(into, 0, before + more);
+    }
 }
 
 /// # Safety
@@ -134,7 +169,9 @@ pub(super) fn column_type(slot: &Slot) -> ValueType {
         SlotOp::Sum64 | SlotOp::Total64(_) => of(Type::I64),
         SlotOp::Sum128(_) => of(Type::I128),
         SlotOp::SumFloat => of(Type::F64),
-        SlotOp::Least(ty) | SlotOp::Greatest(ty) => of(ty),
+        SlotOp::Least(ty) | SlotOp::Greatest(ty) | SlotOp::Bits(_, ty) => of(ty),
+        // Emptiness shows in the count.
+        SlotOp::Deviations { .. } => ValueType::nullable(Type::F64),
     }
 }
 
@@ -225,13 +262,14 @@ pub(super) unsafe fn export(
                 states.write(writer, first, |state| get::<u64>(state, at));
             }
             SlotOp::Sum128(_) => states.write(writer, first, |state| get::<u128>(state, at)),
-            SlotOp::Least(ty) | SlotOp::Greatest(ty) => match ty.bytes() {
+            SlotOp::Least(ty) | SlotOp::Greatest(ty) | SlotOp::Bits(_, ty) => match ty.bytes() {
                 1 => states.write(writer, first, |state| get::<u8>(state, at)),
                 2 => states.write(writer, first, |state| get::<u16>(state, at)),
                 4 => states.write(writer, first, |state| get::<u32>(state, at)),
                 8 => states.write(writer, first, |state| get::<u64>(state, at)),
                 _sixteen => states.write(writer, first, |state| get::<u128>(state, at)),
             },
+            SlotOp::Deviations { .. } => {}
             SlotOp::Total64(fault) => {
                 let fits = Cell::new(true);
                 states.write(writer, first, |state| {
@@ -266,6 +304,20 @@ pub(super) unsafe fn export(
                 return Ok(());
             }
         }
+        if let SlotOp::Deviations { with } = slot.op {
+            let sum = |state: *const u8| deviations(state.add(at), 1 + usize::from(with.is_some()));
+            let fits = Cell::new(true);
+            states.write(writer, first, |state| {
+                let found = sum(state);
+                fits.set(fits.get() & found.is_ok());
+                found.unwrap_or(0.0)
+            });
+            if !fits.get() {
+                return Err(Fault::FloatOverflow);
+            }
+            states.write_valid(writer, first, |state| get::<u64>(state, at) != 0);
+            return Ok(());
+        }
         match slot.seen {
             Seen::Always => states.write_valid(writer, first, |_| true),
             Seen::Flag(flag) => states.write_valid(writer, first, |state| get::<u8>(state, flag) != 0),
@@ -273,6 +325,19 @@ pub(super) unsafe fn export(
         }
     }
     Ok(())
+}
+
+/// The sum of products of deviations that a state of so many inputs stands for; 0 of an empty one.
+///
+/// # Safety
+///
+/// Such a state lies there.
+unsafe fn deviations(state: *const u8, inputs: usize) -> Result<f64, Fault> {
+    // SAFETY: as this function's own.
+    unsafe {
+        let value = |word: usize| get::<f64>(state, word * 8);
+        deviations_of(get::<u64>(state, 0), value(1 + inputs), value(2 * inputs), value(1 + 2 * inputs), inputs == 1)
+    }
 }
 
 /// Whether a row came to the state.

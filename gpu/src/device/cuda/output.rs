@@ -8,7 +8,8 @@ use crate::codegen::cuda::layout::{CellKind, Cells, Place, Seen};
 use crate::column::{Column, Output};
 use crate::error::{Error, Result};
 use crate::program::values::padded;
-use crate::program::{AggregateOp, Domain, Sink, Type, ValueType};
+use crate::program::sink::deviations_of;
+use crate::program::{AggregateOp, BitOp, Domain, Sink, Type, ValueType};
 
 /// A column under construction: values at their width (`Bool` a bit), or references to texts; and which are NULL.
 #[derive(Debug)]
@@ -171,7 +172,16 @@ pub fn groups_output(
                 column.push(None);
                 continue;
             }
+            if let AggregateOp::Deviations { with } = aggregate.op {
+                let inputs = 1 + usize::from(with.is_some());
+                let value = |word: usize| f64::from_bits(state[at + word]);
+                let sum = deviations_of(state[at], value(1 + inputs), value(2 * inputs), value(1 + 2 * inputs), inputs == 1);
+                column.push(Some(sum.map_err(Error::Fault)?.to_bits().into()));
+                continue;
+            }
             column.push(match cell.kind {
+                CellKind::Bits(BitOp::And) => Some((!state[at]).into()),
+                CellKind::Bits(BitOp::Or | BitOp::Xor) | CellKind::Shift => Some(state[at].into()),
                 CellKind::Count | CellKind::Sum | CellKind::Float | CellKind::Seen => Some(state[at].into()),
                 CellKind::Wide { .. } => Some(total(aggregate.op, wide(state[at], state[at + 1]) as i128)?),
                 CellKind::Extreme { most } => {
@@ -200,7 +210,9 @@ fn total(op: AggregateOp, sum: i128) -> Result<u128> {
         | AggregateOp::Min
         | AggregateOp::Max
         | AggregateOp::CountDistinct(_)
-        | AggregateOp::SumDistinct(_) => Ok(sum as u128),
+        | AggregateOp::SumDistinct(_)
+        | AggregateOp::Bits(_)
+        | AggregateOp::Deviations { .. } => Ok(sum as u128),
     }
 }
 
@@ -213,8 +225,12 @@ fn distinct(op: AggregateOp, domain: Domain, bits: &[u64]) -> Option<u128> {
             let sum: i128 = places.map(|at| i128::from(domain.low) + i128::from(at)).sum();
             (count > 0).then_some(sum as u128)
         }
-        AggregateOp::CountDistinct(_) | AggregateOp::Count | AggregateOp::Sum { .. } | AggregateOp::Min | AggregateOp::Max => {
-            Some(count.into())
-        }
+        AggregateOp::CountDistinct(_)
+        | AggregateOp::Count
+        | AggregateOp::Sum { .. }
+        | AggregateOp::Min
+        | AggregateOp::Max
+        | AggregateOp::Bits(_)
+        | AggregateOp::Deviations { .. } => Some(count.into()),
     }
 }

@@ -133,6 +133,7 @@ template <typename T, typename F> static inline T emulated_update(T* at, F f) {
     static inline T atomicMin(T* at, T value) { return emulated_update(at, [=](T old) { return value < old ? value : old; }); }    \
     static inline T atomicExch(T* at, T value) { return __atomic_exchange_n(at, value, __ATOMIC_RELAXED); }                        \
     static inline T atomicOr(T* at, T value) { return __atomic_fetch_or(at, value, __ATOMIC_RELAXED); }                            \
+    static inline T atomicXor(T* at, T value) { return __atomic_fetch_xor(at, value, __ATOMIC_RELAXED); }                          \
     static inline T atomicAnd(T* at, T value) { return __atomic_fetch_and(at, value, __ATOMIC_RELAXED); }
 EMULATED_UPDATES(unsigned)
 EMULATED_UPDATES(int)

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, Order,
-    ParameterId, Pipeline, Program, Scalar, Sink, Source, MatchOp, Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, MatchOp,
+    Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, TextUnit, TrimSide,
+    Type, ValueType,
 };
 
 /// Why a text is no pipeline.
@@ -442,9 +443,16 @@ fn aggregate(line: &Line<'_>) -> Result<Aggregate> {
         "max" => AggregateOp::Max,
         "count_distinct" => AggregateOp::CountDistinct(line.domain()?),
         "sum_distinct" => AggregateOp::SumDistinct(line.domain()?),
-        other => return Err(line.error(format!("there is no aggregate \"{other}\""))),
+        "deviations" => AggregateOp::Deviations { with: None },
+        other => match BitOp::ALL.into_iter().find(|op| op.name() == other) {
+            Some(op) => AggregateOp::Bits(op),
+            None => return Err(line.error(format!("there is no aggregate \"{other}\""))),
+        },
     };
     let input = line.node_if_any()?;
+    if let AggregateOp::Deviations { with } = &mut op {
+        *with = line.node_if_any()?;
+    }
     let filter = if line.has("if") { Some(line.node()?) } else { None };
     if let AggregateOp::Sum { fault, .. } = &mut op {
         *fault = line.fault()?;

@@ -4,7 +4,7 @@ use crate::codegen::cuda::Generator;
 use crate::codegen::cuda::layout::{Cell, CellKind, Cells, Place, Seen, State};
 use crate::codegen::cuda::scalar::type_name;
 use crate::codegen::cuda::text::Header;
-use crate::program::{Aggregate, Domain, Key, Type, ValueType};
+use crate::program::{Aggregate, AggregateOp, BitOp, Domain, Key, Type, ValueType};
 
 /// Shared memory of a block: four blocks of it leave an SM of 228 KiB room for its first-level cache.
 const SHARED: u32 = 40 << 10;
@@ -134,22 +134,42 @@ impl Generator<'_> {
             if let Some(filter) = aggregate.filter {
                 conditions.push(self.nodes.is_true(filter));
             }
-            if let Some(null) = aggregate.input.and_then(|input| self.nodes.null(input)) {
-                conditions.push(format!("!{null}"));
+            for input in aggregate.input.into_iter().chain(aggregate.op.second()) {
+                conditions.extend(self.nodes.null(input).map(|null| format!("!{null}")));
             }
             if !conditions.is_empty() {
                 self.writer.open(format!("if ({})", conditions.join(" && ")));
             }
-            let value = aggregate.input.map_or("1".to_owned(), |input| self.input(cells.cells[cell].kind, input));
-            self.update(tier, &cells, cell, &value);
-            if let Seen::Cell(seen) = seen {
-                self.update(tier, &cells, seen, "1");
+            if let AggregateOp::Deviations { .. } = aggregate.op {
+                self.deviations(tier, &cells, cell, aggregate);
+            } else {
+                let value = aggregate.input.map_or("1".to_owned(), |input| self.input(cells.cells[cell].kind, input));
+                self.update(tier, &cells, cell, &value);
+                if let Seen::Cell(seen) = seen {
+                    self.update(tier, &cells, seen, "1");
+                }
             }
             if !conditions.is_empty() {
                 self.writer.close();
             }
         }
         self.row_close();
+    }
+
+    /// Feeds the cells of deviations: the distances of a row's values from the group's, and their product.
+    fn deviations(&mut self, tier: Tier, cells: &Cells, count: usize, aggregate: &Aggregate) {
+        let base = if matches!(self.state, State::Groups { place: Place::Single, .. }) { "state" } else { "cells" };
+        let inputs: Vec<_> = aggregate.input.into_iter().chain(aggregate.op.second()).collect();
+        self.writer.open("");
+        self.update(tier, cells, count, "1");
+        for (at, input) in inputs.iter().enumerate() {
+            let shift = cells.cells[count + 1 + at].offset;
+            let value = self.nodes.value(*input);
+            self.writer.line(format!("const f64 d{at} = {value} - global_shift({base} + {shift}, {value});"));
+            self.update(tier, cells, count + 1 + inputs.len() + at, &format!("d{at}"));
+        }
+        self.update(tier, cells, count + 1 + 2 * inputs.len(), &format!("d0 * d{}", inputs.len() - 1));
+        self.writer.close();
     }
 
     /// A key's number in its domain, NULL the last; far outside for what is not in it.
@@ -179,6 +199,9 @@ impl Generator<'_> {
             CellKind::ExtremeWide { most } => code(most, format!("wide_order_code({value})")),
             CellKind::ExtremeText { .. } => value,
             CellKind::Distinct(domain) => format!("(u64)(i64){value} - {:#x}ull", domain.low as u64),
+            CellKind::Bits(BitOp::And) => format!("~(u64)(i64){value}"),
+            CellKind::Bits(BitOp::Or | BitOp::Xor) => format!("(u64)(i64){value}"),
+            CellKind::Shift => value,
         }
     }
 
@@ -214,7 +237,9 @@ impl Generator<'_> {
                             CellKind::Extreme { .. } | CellKind::ExtremeWide { .. } | CellKind::Seen => "Greatest",
                             CellKind::ExtremeText { most: false } => "ExtremeText<false>",
                             CellKind::ExtremeText { most: true } => "ExtremeText<true>",
-                            CellKind::Distinct(_) => continue,
+                            CellKind::Bits(BitOp::And | BitOp::Or) => "Either",
+                            CellKind::Bits(BitOp::Xor) => "Differing",
+                            CellKind::Distinct(_) | CellKind::Shift => continue,
                         };
                         let nothing = nothing(cell.kind);
                         if let CellKind::Wide { narrow: false, fault: Some(fault) } = cell.kind {
@@ -260,12 +285,12 @@ fn nothing(kind: CellKind) -> &'static str {
 /// The type of a thread's own cell; none where it has none.
 fn register(kind: CellKind) -> Option<&'static str> {
     match kind {
-        CellKind::Count | CellKind::Sum | CellKind::Extreme { .. } | CellKind::Seen => Some("u64"),
+        CellKind::Count | CellKind::Sum | CellKind::Extreme { .. } | CellKind::Bits(_) | CellKind::Seen => Some("u64"),
         CellKind::Wide { .. } => Some(type_name(Type::I128)),
         CellKind::Float => Some(type_name(Type::F64)),
         CellKind::ExtremeWide { .. } => Some("u128"),
         CellKind::ExtremeText { .. } => Some(type_name(Type::Text)),
-        CellKind::Distinct(_) => None,
+        CellKind::Distinct(_) | CellKind::Shift => None,
     }
 }
 
@@ -280,20 +305,23 @@ fn in_register(kind: CellKind, at: usize, value: &str) -> String {
         CellKind::Extreme { .. } => format!("a{at} = Greatest::of(a{at}, (u64)({value}));"),
         CellKind::ExtremeWide { .. } => format!("a{at} = Greatest::of(a{at}, (u128)({value}));"),
         CellKind::ExtremeText { most } => format!("a{at} = ExtremeText<{most}>::of(a{at}, {value});"),
+        CellKind::Bits(BitOp::And | BitOp::Or) => format!("a{at} |= {value};"),
+        CellKind::Bits(BitOp::Xor) => format!("a{at} ^= {value};"),
         CellKind::Seen => format!("a{at} = 1;"),
-        CellKind::Distinct(_) => String::new(),
+        CellKind::Distinct(_) | CellKind::Shift => String::new(),
     }
 }
 
 fn in_shared(cell: Cell, value: &str) -> String {
     let at = match cell.kind {
-        CellKind::Float | CellKind::Extreme { .. } => format!("own_64 + {} * COPIES", cell.shared),
+        CellKind::Float | CellKind::Extreme { .. } | CellKind::Bits(_) => format!("own_64 + {} * COPIES", cell.shared),
         CellKind::Count
         | CellKind::Sum
         | CellKind::Wide { .. }
         | CellKind::ExtremeWide { .. }
         | CellKind::ExtremeText { .. }
         | CellKind::Distinct(_)
+        | CellKind::Shift
         | CellKind::Seen => format!("own_32 + {} * COPIES", cell.shared),
     };
     match cell.kind {
@@ -302,8 +330,10 @@ fn in_shared(cell: Cell, value: &str) -> String {
         CellKind::Wide { .. } => format!("shared_add_wide<COPIES>({at}, {value});"),
         CellKind::Float => format!("shared_add_float({at}, {value});"),
         CellKind::Extreme { .. } => format!("shared_max({at}, {value});"),
+        CellKind::Bits(BitOp::And | BitOp::Or) => format!("shared_or({at}, {value});"),
+        CellKind::Bits(BitOp::Xor) => format!("shared_xor({at}, {value});"),
         CellKind::Seen => format!("atomicOr({at}, 1u);"),
-        CellKind::ExtremeWide { .. } | CellKind::ExtremeText { .. } | CellKind::Distinct(_) => String::new(),
+        CellKind::ExtremeWide { .. } | CellKind::ExtremeText { .. } | CellKind::Distinct(_) | CellKind::Shift => String::new(),
     }
 }
 
@@ -322,6 +352,9 @@ fn in_device(cell: Cell, base: &str, value: &str) -> String {
         CellKind::Distinct(domain) => {
             format!("{{ const u64 bit = {value}; if (bit < {}ull) global_bit({at}, bit); }}", domain.size)
         }
+        CellKind::Bits(BitOp::And | BitOp::Or) => format!("global_or({at}, {value});"),
+        CellKind::Bits(BitOp::Xor) => format!("global_xor({at}, {value});"),
+        CellKind::Shift => String::new(),
         CellKind::Seen => format!("if ({value}) global_see({at});"),
     }
 }
@@ -344,7 +377,9 @@ fn gathered(cell: Cell, at: usize) -> Option<Vec<String>> {
         }
         CellKind::Float => format!("gather_float<COPIES>({})", own(64)),
         CellKind::Extreme { .. } => format!("gather_max<COPIES>({})", own(64)),
-        CellKind::ExtremeWide { .. } | CellKind::ExtremeText { .. } | CellKind::Distinct(_) => return None,
+        CellKind::Bits(BitOp::And | BitOp::Or) => format!("gather_or<COPIES>({})", own(64)),
+        CellKind::Bits(BitOp::Xor) => format!("gather_xor<COPIES>({})", own(64)),
+        CellKind::ExtremeWide { .. } | CellKind::ExtremeText { .. } | CellKind::Distinct(_) | CellKind::Shift => return None,
     };
     Some(vec![in_device(cell, "cells", &value)])
 }

@@ -27,7 +27,10 @@ impl Generator<'_> {
             Sink::Bitmap => vec![],
             Sink::Group { keys, aggregates, .. } => {
                 let keys = keys.iter().map(|key| key.expr);
-                keys.chain(aggregates.iter().flat_map(|aggregate| aggregate.filter.into_iter().chain(aggregate.input))).collect()
+                let inputs = aggregates
+                    .iter()
+                    .flat_map(|aggregate| aggregate.filter.into_iter().chain(aggregate.input).chain(aggregate.op.second()));
+                keys.chain(inputs).collect()
             }
             Sink::TopK { order, columns, .. } => order.iter().map(|key| key.expr).chain(columns.iter().copied()).collect(),
         }
@@ -181,7 +184,7 @@ impl Generator<'_> {
         let mut all: Vec<String> = keys.iter().filter_map(|key| self.nodes.fault(key.expr)).collect();
         for aggregate in aggregates {
             all.extend(aggregate.filter.and_then(|filter| self.nodes.fault(filter)));
-            if let Some(fault) = aggregate.input.and_then(|input| self.nodes.fault(input)) {
+            for fault in aggregate.input.into_iter().chain(aggregate.op.second()).filter_map(|input| self.nodes.fault(input)) {
                 let taken = aggregate.filter.map(|filter| self.nodes.is_true(filter));
                 all.push(taken.map_or(fault.clone(), |taken| format!("({taken} ? {fault} : 0u)")));
             }

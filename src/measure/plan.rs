@@ -11,16 +11,25 @@ pub struct Operators {
     pub on_device: bool,
     /// The most rows that any of them gave, where the plan was run: a plan prints large numbers with three digits.
     pub host_rows: Option<u64>,
+    /// The bytes of columns that devices read, where the plan was run.
+    pub bytes: u64,
+    /// Devices that were to run a part and did not, and why.
+    pub failures: Vec<String>,
 }
 
 /// Reads the lines of a plan.
 pub fn operators<'a>(lines: impl Iterator<Item = &'a str>) -> Operators {
     let mut host = BTreeSet::new();
     let (mut host_rows, mut on_device, mut root) = (None, false, true);
+    let (mut bytes, mut failures) = (0, Vec::new());
     for line in lines {
+        bytes += bytes_read(line);
         let name: String = line.trim_start().chars().take_while(char::is_ascii_alphanumeric).collect();
         if !name.ends_with("Exec") {
             continue;
+        }
+        if name == "DeviceExec" {
+            failures.extend(line.split(", not ").skip(1).map(|why| why.split(", metrics=").next().unwrap_or(why).to_owned()));
         }
         if name == "DeviceExec" && !line.contains("device=datafusion") {
             on_device = true;
@@ -39,7 +48,7 @@ pub fn operators<'a>(lines: impl Iterator<Item = &'a str>) -> Operators {
         host_rows = host_rows.max(output_rows(line));
         host.insert(name);
     }
-    Operators { host: host.into_iter().collect(), on_device, host_rows }
+    Operators { host: host.into_iter().collect(), on_device, host_rows, bytes, failures }
 }
 
 /// `output_rows=6.00 M` among a line's metrics.
@@ -55,6 +64,13 @@ fn output_rows(line: &str) -> Option<u64> {
         Some(_) | None => 1.0,
     };
     Some((number * factor).round() as u64)
+}
+
+/// `[rows=4, time=1.2 ms, 11.0 MB, …]` behind what a device did.
+fn bytes_read(line: &str) -> u64 {
+    let Some((_, rest)) = line.split_once("[rows=") else { return 0 };
+    let megabytes = rest.split(", ").find_map(|part| part.strip_suffix(" MB")?.parse::<f64>().ok());
+    (megabytes.unwrap_or(0.0) * 1e6) as u64
 }
 
 #[cfg(test)]
@@ -76,5 +92,12 @@ mod tests {
         assert_eq!(operators(["FilterExec: a > 1"].into_iter()).host_rows, None);
         assert_eq!(output_rows("output_rows=1.53 K]"), Some(1530));
         assert_eq!(output_rows("output_rows="), None);
+        let plan = [
+            "DeviceExec: device=cpu, not cuda:0: out of memory, metrics=[output_rows=4]",
+            "  CpuAggregate: count(*) [rows=4, time=12.100 ms, 11.0 MB, 5.4 GB/s, 40 % of peak, compile=0.600 ms]",
+            "    CpuScan: lineitem [loaded 3.0 MB in 1.0 ms]",
+        ];
+        let found = operators(plan.into_iter());
+        assert_eq!((found.bytes, found.failures, found.on_device), (11_000_000, vec!["cuda:0: out of memory".to_owned()], true));
     }
 }

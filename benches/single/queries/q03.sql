@@ -1,0 +1,2 @@
+-- Distinct numbers of many values.
+select count(distinct user_id) from hits;

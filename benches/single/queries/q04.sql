@@ -1,0 +1,2 @@
+-- Distinct strings of many values.
+select count(distinct search_phrase) from hits;

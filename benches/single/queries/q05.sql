@@ -1,0 +1,2 @@
+-- Least and greatest of dates and times.
+select min(event_date), max(event_date), min(event_time), max(event_time) from hits;

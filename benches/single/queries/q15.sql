@@ -1,0 +1,2 @@
+-- A word within addresses.
+select count(*) from hits where url like '%google%';

@@ -1,0 +1,2 @@
+-- Rides by kind of cab.
+select cab_type, count(*) from trips group by cab_type;

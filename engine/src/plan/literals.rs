@@ -1,0 +1,343 @@
+//! Statements that differ in literals alone share a plan.
+//!
+//! Constants that a condition compares with are lifted out of a query: each becomes a parameter behind the client's own, and
+//! what remains is the query's shape, by which its plan is found. A device binds the values as a kernel's parameters, so a
+//! dashboard that asks the same with another date is neither planned nor compiled again.
+//!
+//! Only what cannot change a plan's meaning is lifted: operands of comparisons and of BETWEEN in the WHERE of queries over one
+//! table. The row evaluator computes constants (`date '1998-12-01' - interval '90' day` is one date), so a value's type is
+//! part of the shape. Whether a shape is worth it shows when its plan is made: DataFusion prunes files by literals and not
+//! by parameters, so only plans whose every scan runs on a device are shared.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, LazyLock};
+
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::physical_plan::ExecutionPlan;
+use sqlparser::ast::{self, BinaryOperator, Expr, Query, SelectItem, SetExpr, TableFactor, UnaryOperator, Value, Visit, Visitor};
+
+use crate::evaluate::{Datum, Environment};
+use crate::exec::device_exec::DeviceExec;
+use crate::types::{Base, SqlType};
+
+/// The digits that a numeric constant's type has at least: one shape serves `9.5` and `10.5`.
+const DIGITS: u8 = 9;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// A query without its literals.
+#[derive(Debug)]
+pub struct Lifted {
+    /// The query, with parameters in the place of literals.
+    pub query: Query,
+    /// Its text: what its plan is found by.
+    pub shape: String,
+    /// The types of all parameters: the client's first. `None` takes the type of what it is compared with.
+    pub types: Vec<Option<SqlType>>,
+    /// The values behind the client's. A text whose type is open is of type text.
+    pub values: Vec<ScalarValue>,
+}
+
+/// Takes a query's literals out; `None` where nothing is to be gained or anything is unusual. `types` are the types of the
+/// client's `count` parameters.
+pub fn lift(query: &Query, types: &[Option<SqlType>], count: usize, environment: &dyn Environment) -> Option<Lifted> {
+    let mut found = Found { query: query.clone(), constants: Vec::new(), next: count + 1 };
+    let mut shape = std::mem::replace(&mut found.query, ONE.as_ref()?.clone());
+    let mut queries = 0;
+    found.in_query(&mut shape, &mut queries)?;
+    if found.constants.is_empty() || queries != count_queries(query) {
+        return None;
+    }
+    let (lifted, values) = found.evaluate(environment)?;
+    let mut types = types.to_vec();
+    types.resize(count, None);
+    types.extend(lifted);
+    Some(Lifted { shape: shape.to_string(), query: shape, types, values })
+}
+
+/// Whether every scan of a plan runs on a device.
+pub fn runs_on_devices(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut all = true;
+    let walked = plan.apply(|node| {
+        all &= !node.children().is_empty() || node.downcast_ref::<DeviceExec>().is_some();
+        Ok(if all { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    all && walked.is_ok()
+}
+
+/// `SELECT 1`, around which constants are evaluated.
+static ONE: LazyLock<Option<Query>> = LazyLock::new(|| {
+    let mut statements = crate::sql::parse::parse("SELECT 1").ok()?;
+    match statements.pop()?.tree?.as_ref() {
+        ast::Statement::Query(query) => Some(query.as_ref().clone()),
+        _ => None,
+    }
+});
+
+fn count_queries(query: &Query) -> usize {
+    struct Count(usize);
+    impl Visitor for Count {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.0 += 1;
+            ControlFlow::Continue(())
+        }
+    }
+    let mut count = Count(0);
+    let _ = query.visit(&mut count);
+    count.0
+}
+
+/// A literal that was taken out.
+enum Constant {
+    /// Of a type that it has by itself.
+    Typed(Box<Expr>),
+    /// Quoted, its type open.
+    Open(String),
+}
+
+struct Found {
+    query: Query,
+    constants: Vec<Constant>,
+    next: usize,
+}
+
+impl Found {
+    /// Counts the queries that it looked through.
+    fn in_query(&mut self, query: &mut Query, queries: &mut usize) -> Option<()> {
+        *queries += 1;
+        let SetExpr::Select(select) = query.body.as_mut() else { return None };
+        let [from] = select.from.as_mut_slice() else { return None };
+        if !from.joins.is_empty() {
+            return None;
+        }
+        match &mut from.relation {
+            TableFactor::Table { args: None, .. } => {}
+            TableFactor::Derived { subquery, lateral: false, .. } => self.in_query(subquery, queries)?,
+            _ => return None,
+        }
+        if let Some(condition) = &mut select.selection {
+            self.in_condition(condition);
+        }
+        Some(())
+    }
+
+    fn in_condition(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } => self.in_condition(inner),
+            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+                self.in_condition(left);
+                self.in_condition(right);
+            }
+            Expr::BinaryOp { left, op, right } if is_comparison(op) => {
+                self.operand(right, left);
+                self.operand(left, right);
+            }
+            Expr::Between { expr, low, high, .. } => {
+                self.operand(low, expr);
+                self.operand(high, expr);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lifts an operand if it is constant and what it is compared with is not.
+    fn operand(&mut self, operand: &mut Expr, other: &Expr) {
+        if is_constant(other) || matches!(other, Expr::Value(_)) {
+            return;
+        }
+        let constant = match &*operand {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) if is_column(other) => Constant::Open(text.clone()),
+                _ if is_constant(operand) => Constant::Typed(Box::new(operand.clone())),
+                _ => return,
+            },
+            _ if is_constant(operand) => Constant::Typed(Box::new(operand.clone())),
+            _ => return,
+        };
+        self.constants.push(constant);
+        *operand = Expr::Value(Value::Placeholder(format!("${}", self.next)).with_empty_span());
+        self.next += 1;
+    }
+
+    /// The constants' types and values.
+    fn evaluate(mut self, environment: &dyn Environment) -> Option<(Vec<Option<SqlType>>, Vec<ScalarValue>)> {
+        let SetExpr::Select(select) = self.query.body.as_mut() else { return None };
+        let typed = self.constants.iter().filter_map(|constant| match constant {
+            Constant::Typed(expr) => Some(SelectItem::UnnamedExpr(expr.as_ref().clone())),
+            Constant::Open(_) => None,
+        });
+        select.projection = typed.collect();
+        let mut row = Vec::new();
+        let mut types = Vec::new();
+        if !select.projection.is_empty() {
+            let analyzed = crate::evaluate::analyze(&self.query, &[], environment).ok()?;
+            row = analyzed.run(&[], environment).ok()?.pop()?;
+            types.extend(analyzed.columns().iter().map(|column| column.sql_type));
+        }
+        let mut evaluated = types.into_iter().zip(row);
+        let mut out = (Vec::new(), Vec::new());
+        for constant in &self.constants {
+            let (ty, value) = match constant {
+                Constant::Open(text) => (None, ScalarValue::Utf8(Some(text.clone()))),
+                Constant::Typed(expr) => {
+                    let (ty, datum) = evaluated.next()?;
+                    let (ty, value) = of_datum(ty, &datum, expr)?;
+                    (Some(ty), value)
+                }
+            };
+            out.0.push(ty);
+            out.1.push(value);
+        }
+        Some(out)
+    }
+}
+
+/// Whether a quoted literal beside a column of this type is surely what PostgreSQL takes it for, once converted to the type.
+pub fn is_sure(ty: SqlType) -> bool {
+    use Base as B;
+    !ty.array && matches!(ty.base, B::Text | B::Varchar | B::Date | B::Timestamp | B::Int2 | B::Int4 | B::Int8)
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq)
+}
+
+fn is_column(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+}
+
+/// Whether an expression is a constant whose type does not depend on what stands around it.
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => matches!(value.value, Value::Number(..)),
+        Expr::TypedString(typed) => is_plain(&typed.data_type),
+        Expr::Interval(_) => true,
+        Expr::Nested(inner) => is_constant(inner),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_constant(expr),
+        Expr::BinaryOp { left, op, right } => {
+            use BinaryOperator as B;
+            matches!(op, B::Plus | B::Minus | B::Multiply | B::Divide) && is_constant(left) && is_constant(right)
+        }
+        Expr::Cast { kind: ast::CastKind::Cast | ast::CastKind::DoubleColon, expr, data_type, array: false, .. } => {
+            let text = matches!(expr.as_ref(), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_)));
+            is_plain(data_type) && (text || is_constant(expr))
+        }
+        _ => false,
+    }
+}
+
+/// Types whose constants mean the same in every session.
+fn is_plain(data_type: &ast::DataType) -> bool {
+    use ast::DataType as D;
+    matches!(
+        data_type,
+        D::Date
+            | D::Timestamp(_, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone)
+            | D::Int(_)
+            | D::Integer(_)
+            | D::BigInt(_)
+            | D::SmallInt(_)
+            | D::Numeric(_)
+            | D::Decimal(_)
+            | D::DoublePrecision
+            | D::Real
+    )
+}
+
+/// A value as plans take it; `None` for what is not lifted.
+fn of_datum(ty: SqlType, datum: &Datum, expr: &Expr) -> Option<(SqlType, ScalarValue)> {
+    Some(match datum {
+        Datum::Int2(v) => (ty, ScalarValue::Int16(Some(*v))),
+        Datum::Int4(v) => (ty, ScalarValue::Int32(Some(*v))),
+        Datum::Int8(v) => (ty, ScalarValue::Int64(Some(*v))),
+        Datum::Float4(v) => (ty, ScalarValue::Float32(Some(*v))),
+        Datum::Float8(v) => (ty, ScalarValue::Float64(Some(*v))),
+        Datum::Date(v) => (ty, ScalarValue::Date32(Some(*v))),
+        // A day computed is compared as the day that it is: devices prune by it, and dates need no conversion.
+        Datum::Timestamp(v) if v % DAY == 0 && matches!(unnested(expr), Expr::BinaryOp { .. }) => {
+            (Base::Date.into(), ScalarValue::Date32(Some(i32::try_from(v / DAY).ok()?)))
+        }
+        Datum::Timestamp(v) => (ty, ScalarValue::TimestampMicrosecond(Some(*v), None)),
+        Datum::Numeric(v) => {
+            let scale = v.scale();
+            let unscaled = v.to_i128(scale)?;
+            let digits = unscaled.unsigned_abs().checked_ilog10().map_or(1, |d| d + 1);
+            let precision = u8::try_from(digits.max(scale)).ok()?.max(DIGITS);
+            let scale = i8::try_from(scale).ok()?;
+            if precision > 38 {
+                return None;
+            }
+            (SqlType::numeric(precision, scale), ScalarValue::Decimal128(Some(unscaled), precision, scale))
+        }
+        _ => return None,
+    })
+}
+
+fn unnested(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) => unnested(inner),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::bridge::Alone;
+
+    fn lifted(text: &str) -> Option<Lifted> {
+        let statements = crate::sql::parse::parse(text).unwrap();
+        let Some(ast::Statement::Query(query)) = statements[0].tree.as_deref() else { panic!("{text} is no query") };
+        lift(query, &[], crate::plan::query::parameter_count(query), &Alone { zone: chrono_tz::Tz::UTC })
+    }
+
+    #[test]
+    fn texts_that_differ_in_literals_alone_have_one_shape() {
+        let query = |day: u32, least: &str, most: &str| {
+            format!("SELECT count(*) FROM t WHERE d <= date '1998-12-01' - interval '{day}' day AND n BETWEEN {least} AND {most}")
+        };
+        let (a, b) = (lifted(&query(90, "0.05", "10.5")).unwrap(), lifted(&query(61, "0.06", "9.5")).unwrap());
+        assert_eq!((&a.shape, &a.types), (&b.shape, &b.types));
+        assert_eq!(a.shape, "SELECT count(*) FROM t WHERE d <= $1 AND n BETWEEN $2 AND $3");
+        let decimal = |unscaled, scale| ScalarValue::Decimal128(Some(unscaled), 9, scale);
+        assert_eq!(a.values, [ScalarValue::Date32(Some(10_471)), decimal(5, 2), decimal(105, 1)]);
+        assert_eq!(b.values, [ScalarValue::Date32(Some(10_500)), decimal(6, 2), decimal(95, 1)]);
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_another_shape() {
+        let types = |text: &str| lifted(text).unwrap().types;
+        assert_ne!(types("SELECT 1 FROM t WHERE i < 5"), types("SELECT 1 FROM t WHERE i < 5000000000"));
+        assert_ne!(types("SELECT 1 FROM t WHERE i < 5"), types("SELECT 1 FROM t WHERE i < 5.0"));
+        assert_eq!(types("SELECT 1 FROM t WHERE i = '5'"), [None]);
+    }
+
+    #[test]
+    fn a_client_s_parameters_keep_their_numbers() {
+        let found = lifted("SELECT 1 FROM t WHERE i < $2 AND k < 5").unwrap();
+        assert_eq!(found.shape, "SELECT 1 FROM t WHERE i < $2 AND k < $3");
+        assert_eq!(found.types.len(), 3);
+    }
+
+    #[test]
+    fn what_a_literal_means_for_the_plan_stays() {
+        for text in [
+            "SELECT i + 1 FROM t GROUP BY i + 1 ORDER BY 1 LIMIT 5",
+            "SELECT 1 FROM t WHERE i IN (1, 2)",
+            "SELECT 1 FROM t WHERE s LIKE 'a%'",
+            "SELECT 1 FROM t WHERE i = NULL OR b = true",
+            "SELECT 1 FROM t WHERE 1 < 2",
+            "SELECT 1 FROM t, u WHERE t.i < 5",
+            "SELECT 1 FROM t JOIN u ON t.i = u.i WHERE t.i < 5",
+            "SELECT 1 FROM t WHERE i < (SELECT max(k) FROM u WHERE k < 5) AND i > 1",
+            "WITH x AS (SELECT * FROM t WHERE i < 5) SELECT 1 FROM x WHERE i > 1",
+            "SELECT 1 FROM t WHERE i < 1 / 0",
+            "SELECT 1 FROM t WHERE z < timestamptz '2020-01-01'",
+        ] {
+            assert!(lifted(text).is_none(), "{text}: {:?}", lifted(text));
+        }
+    }
+}
