@@ -14,10 +14,10 @@ use crate::programs;
 use crate::run::{Q1, Q6, by_key, chunk, greatest, integers, lines, mix};
 
 /// What a device may take, and rows of a chunk: a chunk's columns pass through beside those that stay.
-const BUDGET: usize = 2 << 20;
-const ROWS: usize = 8_000;
+const BUDGET: usize = 1 << 20;
+const ROWS: usize = 2_000;
 /// Chunks of the columns of numbers.
-const CHUNKS: usize = 96;
+const CHUNKS: usize = 140;
 
 struct Case {
     name: &'static str,
@@ -81,8 +81,8 @@ fn cases() -> Vec<Case> {
     let keyed: Vec<Chunk> = (0..CHUNKS).map(|at| keyed(at * ROWS)).collect();
     let wide = |chunk: &Chunk| integers(Type::U32, (0..chunk.rows).map(|at| i128::from(mix(at as u64 ^ chunk.columns[0].key) >> 40)));
     let single: Vec<Chunk> = keyed.iter().chain(&keyed).map(|chunk| Chunk { rows: chunk.rows, columns: vec![wide(chunk)] }).collect();
-    let texts: Vec<Chunk> = (0..32)
-        .map(|at| Chunk { rows: ROWS, columns: vec![texts(at * ROWS, ROWS, 3000), texts(at * ROWS, ROWS, 1 << 40)] })
+    let texts: Vec<Chunk> = (0..24)
+        .map(|at| Chunk { rows: ROWS, columns: vec![texts(at * ROWS, ROWS, 500), texts(at * ROWS, ROWS, 1 << 40)] })
         .collect();
     let of_texts = |sink: &str| {
         let head = "pipeline\n  column 0 text\n  column 1 text\n  parameter 0 text\n  %0 = column 0\n  %1 = column 1\n";
@@ -119,7 +119,9 @@ fn columns_larger_than_memory_pass_through() {
             assert!(counters.streamed > 0 && counters.streamed_chunks > 0, "{name}: {counters:?}");
             assert!(counters.streamed_chunks < case.chunks.len() as u64, "{name}: {counters:?}");
             // What stays, stays: the next run need not copy it again.
-            assert!(round == 0 || counters.streamed + BUDGET as u64 / 4 < all, "{name}: {counters:?} of {all}");
+            // (A hash table that grows takes their place.)
+            let grows = name.contains("hash");
+            assert!(round == 0 || grows || counters.streamed + BUDGET as u64 / 4 < all, "{name}: {counters:?} of {all}");
             assert!(device.peak() <= BUDGET, "{name}: {} bytes taken", device.peak());
         }
         // Without a budget again, all of it stays.

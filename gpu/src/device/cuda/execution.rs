@@ -186,6 +186,7 @@ impl fmt::Debug for CudaExecution {
 impl Execution for CudaExecution {
     fn push(&mut self, chunks: &[Chunk]) -> Result<()> {
         chunks.iter().try_for_each(|chunk| self.check(chunk))?;
+        self.queue.touch(chunks);
         let mut rest = chunks;
         while !rest.is_empty() {
             self.cancel.check()?;

@@ -133,6 +133,11 @@ impl Queue {
         self.passing[1] > 0 && self.passing[1] + self.passing[2] > self.columns.window() / 2
     }
 
+    /// Columns that are on the device and that a run is about to read do not give way to its others.
+    pub fn touch(&self, chunks: &[Chunk]) {
+        chunks.iter().flat_map(|chunk| &chunk.columns).for_each(|column| drop(self.columns.get(column.key)));
+    }
+
     /// Makes sure that the columns of a chunk are on the device, and writes its line of the chunk table. The word of its
     /// bitmap is 0. For each column is said whether it can be NULL, and whether the sink keeps references into it.
     pub fn resident(&mut self, chunk: &Chunk, columns: &[(bool, bool)], line: &mut Vec<u64>) -> Result<()> {
