@@ -79,7 +79,8 @@ fn programs() -> Vec<(&'static str, &'static str, String)> {
     let filtered = "  body\n    if %5\n      stage\n      emit\n";
     let group = |body: &str, strategy: &str, keys: &str, cells: &str| format!("{HEAD}{body}  group {strategy}\n{keys}{cells}");
     let filtered_text = "  body\n    if %3\n      stage\n      emit\n";
-    let text_group = |body: &str, strategy: &str, keys: &str, cells: &str| format!("{TEXT_HEAD}{body}  group {strategy}\n{keys}{cells}");
+    let text_group =
+        |body: &str, strategy: &str, keys: &str, cells: &str| format!("{TEXT_HEAD}{body}  group {strategy}\n{keys}{cells}");
     let few_numbers = "    key %3 domain 0 2\n";
     let few = "    key %0 domain 0 6\n";
     let more = "    key %0 domain 0 250\n";
@@ -118,7 +119,11 @@ fn programs() -> Vec<(&'static str, &'static str, String)> {
         ("hash, a text", "find_texts<WIDTH, 1ull>", text_group(emit, "hash", "    key %0\n", TEXT_CELLS)),
         ("hash, texts", "find_texts", text_group(filtered_text, "hash", "    key %1\n    key %2\n    key %0\n", TEXT_CELLS)),
         ("materialize, texts", "texts(", format!("{TEXT_HEAD}{filtered_text}  materialize %0 %1 %2\n")),
-        ("top_k, texts", "order_code(", format!("{TEXT_HEAD}{emit}  top_k 5\n    order %1 descending\n    order %0\n    column %1\n")),
+        (
+            "top_k, texts",
+            "order_code(",
+            format!("{TEXT_HEAD}{emit}  top_k 5\n    order %1 descending\n    order %0\n    column %1\n"),
+        ),
         (
             "fault",
             "raise(",

@@ -79,8 +79,10 @@ fn cases() -> Vec<Case> {
         Chunk { rows: ROWS, columns: [1500, 999].map(column).to_vec() }
     };
     let keyed: Vec<Chunk> = (0..CHUNKS).map(|at| keyed(at * ROWS)).collect();
-    let wide = |chunk: &Chunk| integers(Type::U32, (0..chunk.rows).map(|at| i128::from(mix(at as u64 ^ chunk.columns[0].key) >> 40)));
-    let single: Vec<Chunk> = keyed.iter().chain(&keyed).map(|chunk| Chunk { rows: chunk.rows, columns: vec![wide(chunk)] }).collect();
+    let wide =
+        |chunk: &Chunk| integers(Type::U32, (0..chunk.rows).map(|at| i128::from(mix(at as u64 ^ chunk.columns[0].key) >> 40)));
+    let single: Vec<Chunk> =
+        keyed.iter().chain(&keyed).map(|chunk| Chunk { rows: chunk.rows, columns: vec![wide(chunk)] }).collect();
     let texts: Vec<Chunk> = (0..24)
         .map(|at| Chunk { rows: ROWS, columns: vec![texts(at * ROWS, ROWS, 500), texts(at * ROWS, ROWS, 1 << 40)] })
         .collect();

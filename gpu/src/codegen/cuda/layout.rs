@@ -122,7 +122,8 @@ impl Cells {
                 // The count, then the values to measure from, the sums of distances, and the sum of products.
                 let inputs = 1 + usize::from(with.is_some());
                 let count = all.push(CellKind::Count, Some(at));
-                for kind in [CellKind::Shift; 2].into_iter().take(inputs).chain([CellKind::Float; 3].into_iter().take(inputs + 1)) {
+                for kind in [CellKind::Shift; 2].into_iter().take(inputs).chain([CellKind::Float; 3].into_iter().take(inputs + 1))
+                {
                     all.push(kind, Some(at));
                 }
                 all.aggregates.push((count, Seen::Cell(count)));

@@ -92,7 +92,8 @@ impl Kernel for CudaKernel {
             arguments.push(table.len as u64);
         }
         let sink = Sink::new(&self, &mut queue, run.rows)?;
-        let columns = self.pipeline.columns.iter().zip(&self.source.kept).map(|(column, kept)| (column.nullable, *kept)).collect();
+        let columns =
+            self.pipeline.columns.iter().zip(&self.source.kept).map(|(column, kept)| (column.nullable, *kept)).collect();
         Ok(Box::new(CudaExecution {
             queue,
             sink,

@@ -7,8 +7,8 @@ use super::texts::Texts;
 use crate::codegen::cuda::layout::{CellKind, Cells, Place, Seen};
 use crate::column::{Column, Output};
 use crate::error::{Error, Result};
-use crate::program::values::padded;
 use crate::program::sink::deviations_of;
+use crate::program::values::padded;
 use crate::program::{AggregateOp, BitOp, Domain, Sink, Type, ValueType};
 
 /// A column under construction: values at their width (`Bool` a bit), or references to texts; and which are NULL.
@@ -122,8 +122,11 @@ fn keys(place: &Place, at: u32, words: &[u64]) -> Vec<Option<u128>> {
             let nulls = if flags { words[1] } else { 0 };
             let mut at = if flags { 2 } else { 1 };
             let each = keys.iter().enumerate().map(|(number, ty)| {
-                let (value, used) =
-                    if matches!(ty.ty, Type::I128 | Type::Text) { (wide(words[at], words[at + 1]), 2) } else { (u128::from(words[at]), 1) };
+                let (value, used) = if matches!(ty.ty, Type::I128 | Type::Text) {
+                    (wide(words[at], words[at + 1]), 2)
+                } else {
+                    (u128::from(words[at]), 1)
+                };
                 at += used;
                 let null = ty.nullable && nulls >> number & 1 == 1;
                 (!null).then_some(value)

@@ -58,7 +58,8 @@ impl Generator<'_> {
                 }
                 self.writer.line(format!("const u64 key[{words}] = {{ {} }};", parts.join(", ")));
                 let texts = texts.iter().fold(0u64, |all, word| all | 1 << word);
-                let find = if texts == 0 { format!("find_wide<WIDTH, {words}>") } else { format!("find_texts<WIDTH, {texts}ull>") };
+                let find =
+                    if texts == 0 { format!("find_wide<WIDTH, {words}>") } else { format!("find_texts<WIDTH, {texts}ull>") };
                 self.writer.line(format!("u64* cells = {find}(slots, mask, groups, key);"));
             }
         }
