@@ -206,9 +206,15 @@ impl Error {
     pub fn fault(fault: warpwise_gpu::program::Fault) -> Self {
         use warpwise_gpu::program::Fault as F;
         let condition = match fault {
-            F::SmallintRange | F::IntegerRange | F::BigintRange | F::NumericRange | F::FloatOverflow | F::FloatUnderflow => {
-                Condition::NumericValueOutOfRange
-            }
+            F::SmallintRange
+            | F::IntegerRange
+            | F::BigintRange
+            | F::NumericRange
+            | F::FloatOverflow
+            | F::FloatUnderflow
+            | F::InputRange => Condition::NumericValueOutOfRange,
+            F::LogarithmZero | F::LogarithmNegative => Condition::InvalidArgumentForLogarithm,
+            F::SquareRootNegative | F::PowerZeroNegative | F::PowerComplex => Condition::InvalidArgumentForPowerFunction,
             F::DivisionByZero => return Self::division_by_zero(),
             F::DateRange | F::TimestampRange => Condition::DatetimeFieldOverflow,
         };

@@ -14,8 +14,22 @@ use warpwise_gpu::program::{Scalar, Values};
 use warpwise_gpu::{Cancel, Device, Discovery, Run};
 
 const WORDS: [&str; 16] = [
-    "carefully", "final", "special", "requests", "sleep", "furiously", "pending", "deposits", "along", "ironic", "the",
-    "accounts", "quickly", "above", "regular", "packages",
+    "carefully",
+    "final",
+    "special",
+    "requests",
+    "sleep",
+    "furiously",
+    "pending",
+    "deposits",
+    "along",
+    "ironic",
+    "the",
+    "accounts",
+    "quickly",
+    "above",
+    "regular",
+    "packages",
 ];
 
 /// Random numbers, the same every time.
@@ -101,7 +115,9 @@ fn main() {
     let of = [&sentences, &many, &few, &short].map(|texts| column(texts));
     let filter = |node: &str, parameters: usize| {
         let declared: String = (0..parameters).map(|at| format!("  parameter {at} text\n")).collect();
-        format!("pipeline\n  column 0 text\n{declared}  %0 = column 0\n{node}  body\n    if %1\n      emit\n  group single\n    count\n")
+        format!(
+            "pipeline\n  column 0 text\n{declared}  %0 = column 0\n{node}  body\n    if %1\n      emit\n  group single\n    count\n"
+        )
     };
     let count = |holds: &dyn Fn(&str) -> bool| sentences.iter().filter(|text| holds(text)).count() as i64;
     let check = |wanted: i64| move |output: &Output| assert_eq!(total(output, 0), wanted);

@@ -36,7 +36,10 @@ INLINE f32 f32_of(u32 a) { return __uint_as_float(a); }
 INLINE f64 f64_of(u64 a) { return __longlong_as_double((i64)a); }
 
 // Faults are numbers other than 0; these are raised by operations that choose them themselves (program/fault.rs).
-enum : u32 { FLOAT_OVERFLOW = 5, FLOAT_UNDERFLOW = 6, DIVISION_BY_ZERO = 7, DATE_RANGE = 8, NEGATIVE_LENGTH = 20 };
+enum : u32 { FLOAT_OVERFLOW = 5, FLOAT_UNDERFLOW = 6, DIVISION_BY_ZERO = 7, DATE_RANGE = 8 };
+enum : u32 { LOGARITHM_ZERO = 20, LOGARITHM_NEGATIVE = 21, SQUARE_ROOT_NEGATIVE = 22 };
+enum : u32 { POWER_ZERO_NEGATIVE = 23, POWER_COMPLEX = 24, INPUT_RANGE = 25 };
+enum : u32 { NEGATIVE_LENGTH = 30 };
 
 // The first of two in the order of evaluation.
 INLINE u32 first(u32 a, u32 b) { return a ? a : b; }

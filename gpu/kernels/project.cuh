@@ -32,6 +32,16 @@ template <typename T> INLINE T wrap_negate(T a) {
     return (T)((U)0 - (U)a);
 }
 
+// Shifts by as many places as the low bits of `b` say.
+template <typename T> INLINE T shift_left(T a, T b) {
+    typedef typename Unsigned<T>::type U;
+    return (T)((U)a << ((U)b & (sizeof(T) * 8 - 1)));
+}
+template <typename T> INLINE T shift_right(T a, T b) {
+    typedef typename Unsigned<T>::type U;
+    return a >> ((U)b & (sizeof(T) * 8 - 1));
+}
+
 template <typename T> INLINE u32 checked_add(T a, T b, u32 fault, T& result) {
     result = wrap_add(a, b);
     return ((a ^ result) & (b ^ result)) < 0 ? fault : 0u;

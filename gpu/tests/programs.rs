@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use warpwise_gpu::interpret::outcome;
-use warpwise_gpu::program::{AggregateOp, Arithmetic, Comparison, DatePart, Expr, Pipeline, Sink, Strategy, Type};
+use warpwise_gpu::program::{
+    AggregateOp, Arithmetic, Bits, Comparison, DatePart, Expr, Math, MathPair, Pipeline, Sink, Strategy, Type,
+};
 use warpwise_gpu::testing::{Random, check_case, check_file, check_random, generate};
 use warpwise_gpu::{Bandwidth, Cpu, Device, Emulated, Interpreter, Kernel, Kind, Memory, Result};
 
@@ -91,13 +93,16 @@ fn random_programs_have_everything() {
         nulls += u64::from(found.rows.iter().flatten().any(Option::is_none));
     }
     let words = "column parameter constant negate in_range member lookup not and or is_null is_distinct select coalesce null_if \
-                 cast date_part add_months text_length text_match text_position text_slice text_trim if stage emit materialize bitmap group top_k order key count sum min max \
+                 cast date_part add_months place text_length text_match text_position text_slice text_trim if stage emit materialize bitmap group top_k order key count sum min max \
                  count_distinct sum_distinct";
     let mut wanted: Vec<&str> = words.split(' ').collect();
     wanted.extend(["add !", "divide !", "multiply !", "negate !", "cast !", "sum !"]);
     wanted.extend(Arithmetic::ALL.map(Arithmetic::name));
     wanted.extend(Comparison::ALL.map(Comparison::name));
     wanted.extend(DatePart::ALL.map(DatePart::name));
+    wanted.extend(Math::ALL.map(Math::name));
+    wanted.extend(MathPair::ALL.map(MathPair::name));
+    wanted.extend(Bits::ALL.map(Bits::name));
     wanted.extend(Type::ALL.map(Type::name));
     wanted.extend(Strategy::ALL.map(Strategy::name));
     let missing: Vec<_> = wanted.into_iter().filter(|word| !seen.contains(*word)).collect();

@@ -22,7 +22,11 @@ pub fn together(parts: &[(&Held, &Branch)]) -> Result<Held> {
     let columns = leaves.types.iter().enumerate().map(|(at, ty)| {
         let pieces: Vec<Piece<'_>> = parts
             .iter()
-            .map(|(held, branch)| Piece { rows: held.output.rows, take: branch.columns[at], of: column(held, branch.columns[at]) })
+            .map(|(held, branch)| Piece {
+                rows: held.output.rows,
+                take: branch.columns[at],
+                of: column(held, branch.columns[at]),
+            })
             .collect();
         joined(&pieces, *ty, rows)
     });

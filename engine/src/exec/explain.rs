@@ -100,7 +100,11 @@ fn measured(stage: &StageReport, devices: &Devices, device: &str) -> String {
         parts.push(format!("launches={}", stage.counters.launches));
     }
     if stage.counters.streamed > 0 {
-        parts.push(format!("streamed={:.1} MB in {} chunks", stage.counters.streamed as f64 / 1e6, stage.counters.streamed_chunks));
+        parts.push(format!(
+            "streamed={:.1} MB in {} chunks",
+            stage.counters.streamed as f64 / 1e6,
+            stage.counters.streamed_chunks
+        ));
     }
     format!(" [{}]", parts.join(", "))
 }

@@ -214,11 +214,13 @@ impl Inputs {
         let Ok(segments) = self.segments(&chain.table) else { return 0 };
         let segments = self.wanted(chain, segments);
         let unknown = (0..chain.projection.len()).filter(|column| self.known(chain, &segments, *column).is_none());
-        let unknown: Vec<&str> = unknown.map(|column| chain.table.schema.field(chain.projection[column]).name().as_str()).collect();
+        let unknown: Vec<&str> =
+            unknown.map(|column| chain.table.schema.field(chain.projection[column]).name().as_str()).collect();
         let of_place = |place: &Place| match place {
             Place::Parquet { file, group } => {
                 let columns = file.metadata.metadata().row_group(*group).columns().iter();
-                let read = columns.filter(|column| column.column_path().parts().first().is_some_and(|name| unknown.contains(&name.as_str())));
+                let read = columns
+                    .filter(|column| column.column_path().parts().first().is_some_and(|name| unknown.contains(&name.as_str())));
                 read.map(|column| u64::try_from(column.compressed_size()).unwrap_or(0)).sum()
             }
             Place::Memory(_) => 0,

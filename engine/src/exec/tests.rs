@@ -53,7 +53,8 @@ impl Tested {
         if let Some(folder) = folder {
             engine.load_folder(&folder.0).unwrap();
         }
-        let options = SessionOptions { database: "postgres".to_owned(), user: "postgres".to_owned(), ..SessionOptions::default() };
+        let options =
+            SessionOptions { database: "postgres".to_owned(), user: "postgres".to_owned(), ..SessionOptions::default() };
         let session = engine.session(options).unwrap();
         Self { engine, session }
     }
@@ -72,9 +73,11 @@ impl Tested {
                         let options = FormatOptions::default();
                         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap());
                         let columns: Vec<_> = columns.collect();
-                        found.extend((0..batch.num_rows()).map(|row| {
-                            columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(",")
-                        }));
+                        found.extend(
+                            (0..batch.num_rows()).map(|row| {
+                                columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(",")
+                            }),
+                        );
                     }
                 }
             }
@@ -110,13 +113,17 @@ fn sales(rows: i64) -> RecordBatch {
         ("at", Arc::new(Date32Array::from_iter_values(numbers().map(|row| 10_000 + (row / 1000) as i32)))),
         ("amount", Arc::new(amounts.with_precision_and_scale(12, 2).unwrap())),
         ("kind", Arc::new(StringArray::from_iter_values(numbers().map(|row| kinds[(row % 3) as usize])))),
-        ("price", Arc::new(Float64Array::from_iter_values(numbers().map(|row| if row % 777 == 5 { f64::NAN } else { row as f64 })))),
+        (
+            "price",
+            Arc::new(Float64Array::from_iter_values(numbers().map(|row| if row % 777 == 5 { f64::NAN } else { row as f64 }))),
+        ),
         ("gap", Arc::new(numbers().map(|row| (row % 7 != 0).then_some(row % 11)).collect::<Int64Array>())),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 }
 
-const ALL: &str = "select kind, count(*), sum(id), sum(amount), min(at), max(at), count(gap), sum(gap) from sales group by kind order by kind";
+const ALL: &str =
+    "select kind, count(*), sum(id), sum(amount), min(at), max(at), count(gap), sum(gap) from sales group by kind order by kind";
 
 #[test]
 fn row_groups_that_cannot_match_are_not_read() {
@@ -148,7 +155,8 @@ fn what_files_say_of_a_column_chooses_its_width_at_once() {
     let folder = Folder::new();
     folder.write("sales", &sales(50_000), 5_000);
     let mut tested = Tested::new(Some(&folder), &[]);
-    let explained = |tested: &mut Tested| tested.run(&format!("explain {ALL}")).iter().any(|line| line.contains("MB of files first"));
+    let explained =
+        |tested: &mut Tested| tested.run(&format!("explain {ALL}")).iter().any(|line| line.contains("MB of files first"));
     assert!(explained(&mut tested), "a first run reads the file");
     tested.check(ALL);
     assert!(!explained(&mut tested));
@@ -192,7 +200,8 @@ fn what_is_kept_of_a_table_goes_with_it() {
         tested.check("select s, sum(a) from gone_t group by s order by s");
         assert!(tested.columns().bytes > 0);
         // A transaction that began before still sees the table.
-        let options = SessionOptions { database: "postgres".to_owned(), user: "postgres".to_owned(), ..SessionOptions::default() };
+        let options =
+            SessionOptions { database: "postgres".to_owned(), user: "postgres".to_owned(), ..SessionOptions::default() };
         let mut other = Tested { engine: tested.engine.clone(), session: tested.engine.session(options).unwrap() };
         other.run("begin; select count(*) from gone_t");
         tested.run(end);

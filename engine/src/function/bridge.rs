@@ -27,7 +27,6 @@ use crate::types::{Base, QUOTIENT_KEY, SqlType, TRIM, TYPE_KEY};
 /// Functions that are computed here although DataFusion has one of the same name: its patterns, digits, or errors differ.
 pub const OVERRIDES: &[&str] = &[
     "age",
-    "date_part",
     "format",
     "justify_days",
     "justify_hours",

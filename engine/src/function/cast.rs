@@ -221,28 +221,12 @@ pub fn cast(input: &ArrayRef, from: SqlType, to: SqlType, data_type: &DataType, 
 
 /// Microseconds of a wall clock in `zone` as microseconds of UTC.
 pub fn to_utc(local: i64, zone: Tz) -> i64 {
-    use chrono::{LocalResult, Offset, TimeZone};
-    if zone == Tz::UTC || local == i64::MAX || local == i64::MIN {
-        return local;
-    }
-    let Some(naive) = chrono::DateTime::from_timestamp_micros(local).map(|t| t.naive_utc()) else { return local };
-    match zone.from_local_datetime(&naive) {
-        LocalResult::Single(t) | LocalResult::Ambiguous(t, _) => t.timestamp_micros(),
-        LocalResult::None => {
-            let offset = zone.offset_from_utc_datetime(&naive).fix().local_minus_utc();
-            local - i64::from(offset) * 1_000_000
-        }
-    }
+    if zone == Tz::UTC { local } else { text::local_to_utc(local, &zone) }
 }
 
 /// Microseconds of UTC as microseconds of the wall clock in `zone`.
 pub fn to_local(utc: i64, zone: Tz) -> i64 {
-    use chrono::{Offset, TimeZone};
-    if zone == Tz::UTC || utc == i64::MAX || utc == i64::MIN {
-        return utc;
-    }
-    let Some(time) = chrono::DateTime::from_timestamp_micros(utc) else { return utc };
-    utc + i64::from(zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc()) * 1_000_000
+    if zone == Tz::UTC { utc } else { crate::evaluate::cast::to_local(utc, &zone) }
 }
 
 /// A conversion that Arrow does exactly as PostgreSQL, or fails.

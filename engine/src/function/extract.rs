@@ -1,72 +1,105 @@
-//! `extract(field from value)`: a numeric, as in PostgreSQL since 14.
+//! `extract(field from value)`, a numeric as in PostgreSQL since 14, and `date_part(field, value)`, the same as a float.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array};
+use arrow::compute::{cast, nullif};
 use arrow::datatypes::{
     DataType, Date32Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
-use chrono::{Datelike, Offset, TimeZone};
 use chrono_tz::Tz;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::bridge::Bridged;
 use super::cast::to_local;
 use super::error::wrap;
+use super::moment::session_zone;
 use crate::error::{Condition, Error};
+use crate::evaluate::cast::date_to_timestamp;
+use crate::evaluate::function::datetime::Fields;
 use crate::types::SqlType;
 
-/// The function's name inside plans.
+/// The name of `extract` inside plans.
 pub const NAME: &str = "pg_extract";
+/// The name of `date_part`, which gives double precision.
+pub const FLOAT_NAME: &str = "date_part";
 
-/// `extract`.
+/// `extract`, or `date_part`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Extract {
+    float: bool,
     signature: Signature,
+    evaluated: Bridged,
 }
 
 impl Extract {
-    /// The function.
-    pub fn new() -> Self {
-        Self { signature: Signature::any(2, Volatility::Immutable) }
+    /// The function that gives numerics, or, where `float`, the one that gives double precision.
+    pub fn new(float: bool) -> Self {
+        let evaluated = Bridged::new(if float { "date_part" } else { "extract" });
+        Self { float, signature: Signature::any(2, Volatility::Immutable), evaluated }
+    }
+
+    /// Whether the evaluator computes it: a field that is no constant, a moment's days with their fraction, a text.
+    fn is_evaluated(&self, field: Option<&ScalarValue>, of: &DataType) -> bool {
+        let name = field.and_then(|f| f.try_as_str().flatten()).map(str::to_lowercase);
+        let julian = name.as_deref().is_some_and(|name| Part::named(name) == Some(Part::Julian));
+        name.is_none() || of.is_string() || (julian && matches!(of, DataType::Timestamp(..)))
     }
 }
 
-impl Default for Extract {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
+/// A field of a date, a moment, a time or an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub enum Part {
+    /// Hundreds of years, from 1.
     Century,
+    /// The day of the month, or an interval's days.
     Day,
+    /// Tens of years.
     Decade,
+    /// Sunday is 0.
     DayOfWeek,
+    /// From 1.
     DayOfYear,
+    /// Seconds since 1970, or in all.
     Epoch,
+    /// 0 to 23.
     Hour,
+    /// Monday is 1.
     IsoDayOfWeek,
+    /// The year of ISO 8601's week.
     IsoYear,
+    /// Days since 4714-11-24 BC.
     Julian,
+    /// Of the minute.
     Microseconds,
+    /// Thousands of years, from 1.
     Millennium,
+    /// Of the minute.
     Milliseconds,
+    /// 0 to 59.
     Minute,
+    /// 1 to 12.
     Month,
+    /// 1 to 4.
     Quarter,
+    /// With its fraction.
     Second,
+    /// Seconds east of UTC.
     TimeZone,
+    /// Hours of that.
     TimeZoneHour,
+    /// Minutes of the rest.
     TimeZoneMinute,
+    /// ISO 8601's.
     Week,
+    /// The one before 1 is -1.
     Year,
 }
 
 impl Part {
-    fn named(name: &str) -> Option<Self> {
+    /// The field of that name.
+    pub fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
             "century" | "centuries" | "cent" | "c" => Self::Century,
             "day" | "days" | "d" => Self::Day,
@@ -118,7 +151,7 @@ const POSTGRES_JULIAN: i64 = 2_440_588;
 
 impl ScalarUDFImpl for Extract {
     fn name(&self) -> &str {
-        NAME
+        if self.float { FLOAT_NAME } else { NAME }
     }
 
     fn signature(&self) -> &Signature {
@@ -130,7 +163,13 @@ impl ScalarUDFImpl for Extract {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<arrow::datatypes::FieldRef> {
+        if self.is_evaluated(args.scalar_arguments[0], args.arg_fields[1].data_type()) {
+            return self.evaluated.return_field_from_args(args);
+        }
         let (part, _) = part_of(args.scalar_arguments[0], args.arg_fields[1].data_type())?;
+        if self.float {
+            return Ok(Arc::new(arrow::datatypes::Field::new(FLOAT_NAME, DataType::Float64, true)));
+        }
         let of_date = args.arg_fields[1].data_type() == &DataType::Date32;
         let scale = part.scale(of_date);
         let precision = if scale == 0 { 18 } else { 24 };
@@ -138,19 +177,83 @@ impl ScalarUDFImpl for Extract {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let ColumnarValue::Scalar(name) = &args.args[0] else {
-            return Err(wrap(Error::internal("extract of a field that is not a constant")));
+        let name = match &args.args[0] {
+            ColumnarValue::Scalar(name) => Some(name),
+            ColumnarValue::Array(_) => None,
         };
-        let (part, name) = part_of(Some(name), args.arg_fields[1].data_type())?;
-        let zone = args.config_options.execution.time_zone.as_deref().and_then(|z| z.parse().ok()).unwrap_or(Tz::UTC);
+        if self.is_evaluated(name, args.arg_fields[1].data_type()) {
+            return self.evaluated.invoke_with_args(args);
+        }
+        let (part, name) = part_of(name, args.arg_fields[1].data_type())?;
+        let zone = session_zone(&args.config_options);
         let one = matches!(args.args[1], ColumnarValue::Scalar(_));
-        let input = args.args[1].to_array(if one { 1 } else { args.number_rows })?;
-        let DataType::Decimal128(precision, scale) = *args.return_type() else {
-            return Err(wrap(Error::internal("extract gives a numeric")));
-        };
+        let mut input = args.args[1].to_array(if one { 1 } else { args.number_rows })?;
+        if self.float && input.data_type() == &DataType::Date32 {
+            // `date_part` takes a date as its midnight.
+            input = cast(&infinite_dates(&input)?, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+        }
+        let infinite = infinities(&input);
+        if !infinite.is_empty() {
+            let finite: BooleanArray = infinite.iter().map(|sign| Some(*sign != 0.0)).collect();
+            input = nullif(&input, &finite)?;
+        }
         let values = extract(&input, part, &name, zone).map_err(wrap)?;
-        let array: ArrayRef = Arc::new(values.with_precision_and_scale(precision, scale)?);
+        let grows = infinite.iter().any(|sign| *sign != 0.0) && part.grows();
+        let array: ArrayRef = match *args.return_type() {
+            DataType::Decimal128(..) if grows => return Err(wrap(Error::out_of_range("numeric"))),
+            DataType::Decimal128(precision, scale) => Arc::new(values.with_precision_and_scale(precision, scale)?),
+            _ => {
+                let sign = |row: usize| infinite.get(row).copied().filter(|sign| *sign != 0.0 && part.grows());
+                let float = |(row, v): (usize, Option<i128>)| {
+                    sign(row).map(|sign| sign * f64::INFINITY).or_else(|| v.map(|v| part.float(v)))
+                };
+                Arc::new(values.iter().enumerate().map(float).collect::<Float64Array>())
+            }
+        };
         if one { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)) } else { Ok(ColumnarValue::Array(array)) }
+    }
+}
+
+/// Of every row whether it is infinite: 1, -1, or 0 where not; nothing where none is.
+fn infinities(input: &ArrayRef) -> Vec<f64> {
+    let sign = |least: bool, greatest: bool| f64::from(i8::from(greatest) - i8::from(least));
+    let signs: Vec<f64> = match input.data_type() {
+        DataType::Date32 => {
+            input.as_primitive::<Date32Type>().values().iter().map(|v| sign(*v == i32::MIN, *v == i32::MAX)).collect()
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => input
+            .as_primitive::<TimestampMicrosecondType>()
+            .values()
+            .iter()
+            .map(|v| sign(*v == i64::MIN, *v == i64::MAX))
+            .collect(),
+        _ => Vec::new(),
+    };
+    if signs.iter().any(|sign| *sign != 0.0) { signs } else { Vec::new() }
+}
+
+/// Dates whose infinities became those of moments, as numbers of microseconds.
+fn infinite_dates(input: &ArrayRef) -> Result<ArrayRef> {
+    let midnight = |day: i32| date_to_timestamp(day).map_err(wrap);
+    let moments = input.as_primitive::<Date32Type>().try_unary::<_, TimestampMicrosecondType, _>(midnight)?;
+    Ok(Arc::new(moments))
+}
+
+impl Part {
+    /// Whether it grows with time, so that an infinite moment has an infinite one; else it has none.
+    fn grows(self) -> bool {
+        matches!(self, Self::Century | Self::Decade | Self::Epoch | Self::IsoYear | Self::Julian | Self::Millennium | Self::Year)
+    }
+
+    /// Its value as PostgreSQL's `date_part` computes it, of the scaled integer.
+    fn float(self, value: i128) -> f64 {
+        let (whole, rest) = ((value / 1_000_000) as f64, (value % 1_000_000) as f64);
+        match self {
+            Self::Second => whole + rest / 1_000_000.0,
+            Self::Milliseconds => whole * 1000.0 + rest / 1000.0,
+            Self::Epoch => value as f64 / 1_000_000.0,
+            _ => value as f64,
+        }
     }
 }
 
@@ -217,8 +320,7 @@ fn extract(input: &ArrayRef, part: Part, name: &str, zone: Tz) -> Result<Decimal
 }
 
 fn offset(utc: i64, zone: Tz) -> i32 {
-    chrono::DateTime::from_timestamp_micros(utc)
-        .map_or(0, |t| zone.offset_from_utc_datetime(&t.naive_utc()).fix().local_minus_utc())
+    crate::types::text::offset_at(utc, &zone)
 }
 
 /// Time of day, in microseconds.
@@ -238,11 +340,10 @@ fn calendar(part: Part, micros: i64, offset: i32) -> Option<i128> {
     if let Part::Hour | Part::Minute | Part::Second | Part::Milliseconds | Part::Microseconds = part {
         return clock(part, time);
     }
-    let days = micros.div_euclid(DAY);
-    let date = chrono::NaiveDate::from_num_days_from_ce_opt(i32::try_from(days.checked_add(719_163)?).ok()?)?;
-    let year = i64::from(date.year());
+    let fields = Fields::of(micros);
+    let (year, days) = (fields.year, micros.div_euclid(DAY));
     // There is no year 0: the year before 1 is -1.
-    let shown = if year > 0 { year } else { year - 1 };
+    let shown = |year: i64| if year > 0 { year } else { year - 1 };
     let value = match part {
         Part::Century => {
             if year > 0 {
@@ -259,15 +360,15 @@ fn calendar(part: Part, micros: i64, offset: i32) -> Option<i128> {
             }
         }
         Part::Decade => year.div_euclid(10),
-        Part::Year => shown,
-        Part::IsoYear => i64::from(date.iso_week().year()),
-        Part::Quarter => i64::from(date.month0() / 3 + 1),
-        Part::Month => i64::from(date.month()),
-        Part::Week => i64::from(date.iso_week().week()),
-        Part::Day => i64::from(date.day()),
-        Part::DayOfYear => i64::from(date.ordinal()),
-        Part::DayOfWeek => i64::from(date.weekday().num_days_from_sunday()),
-        Part::IsoDayOfWeek => i64::from(date.weekday().number_from_monday()),
+        Part::Year => shown(year),
+        Part::IsoYear => shown(fields.iso_week().0),
+        Part::Quarter => (fields.month - 1) / 3 + 1,
+        Part::Month => fields.month,
+        Part::Week => fields.iso_week().1,
+        Part::Day => fields.day,
+        Part::DayOfYear => fields.day_of_year(),
+        Part::DayOfWeek => fields.weekday(),
+        Part::IsoDayOfWeek => (fields.weekday() + 6) % 7 + 1,
         Part::Julian => days + POSTGRES_JULIAN,
         Part::Epoch => micros,
         Part::TimeZone => i64::from(offset),

@@ -1,4 +1,4 @@
-//! `round`, `trunc`, `ceil`, `floor` and `abs`: exact on numerics, DataFusion's on floats.
+//! `round`, `trunc`, `ceil`, `floor`, `abs` and `sign`: exact on numerics, DataFusion's on floats.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ enum Mode {
     Ceil,
     Floor,
     Abs,
+    Sign,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         one(Mode::Ceil, "ceil", &["ceiling"]),
         one(Mode::Floor, "floor", &[]),
         one(Mode::Abs, "abs", &[]),
+        one(Mode::Sign, "sign", &[]),
     ]
 }
 
@@ -70,8 +72,10 @@ impl Round {
         let integer = source.is_integer();
         match source {
             DataType::Decimal128(precision, scale) => {
-                if self.mode == Mode::Abs {
-                    return Ok(source.clone());
+                match self.mode {
+                    Mode::Abs => return Ok(source.clone()),
+                    Mode::Sign => return Ok(DataType::Decimal128(1, 0)),
+                    Mode::Round | Mode::Truncate | Mode::Ceil | Mode::Floor => {}
                 }
                 let kept = match digits {
                     Some(n) => n.clamp(0, i64::from(*scale)) as i8,
@@ -84,7 +88,14 @@ impl Round {
             }
             DataType::Decimal256(_, scale) => {
                 let kept = digits.unwrap_or(i64::from(*scale)).clamp(0, i64::from(*scale)) as i8;
-                Ok(DataType::Decimal128(38, if self.mode == Mode::Abs { *scale } else { kept }))
+                Ok(DataType::Decimal128(
+                    38,
+                    match self.mode {
+                        Mode::Abs => *scale,
+                        Mode::Sign => 0,
+                        Mode::Round | Mode::Truncate | Mode::Ceil | Mode::Floor => kept,
+                    },
+                ))
             }
             DataType::Null => Ok(DataType::Float64),
             DataType::Float32 if self.mode == Mode::Abs => Ok(DataType::Float32),
@@ -172,6 +183,7 @@ fn compute(mode: Mode, input: &ArrayRef, digits: Option<&ArrayRef>, to: &DataTyp
                 Mode::Ceil => f64::ceil,
                 Mode::Floor => f64::floor,
                 Mode::Abs => f64::abs,
+                Mode::Sign => |v| f64::from(i8::from(v > 0.0) - i8::from(v < 0.0)),
             };
             let values: Float64Array = floats.unary(operation);
             Ok(Arc::new(values))
@@ -198,6 +210,9 @@ fn decimal(mode: Mode, value: i256, from: i8, kept: i32, to: i8) -> Option<i256>
     if mode == Mode::Abs {
         return Some(value.wrapping_abs());
     }
+    if mode == Mode::Sign {
+        return Some(value.signum());
+    }
     let dropped = i32::from(from) - kept;
     let unit = ten.checked_pow(dropped.max(0) as u32)?;
     let (quotient, remainder) = (value.checked_div(unit)?, value.checked_rem(unit)?);
@@ -207,7 +222,7 @@ fn decimal(mode: Mode, value: i256, from: i8, kept: i32, to: i8) -> Option<i256>
         }
         Mode::Ceil if remainder > i256::ZERO => i256::ONE,
         Mode::Floor if remainder < i256::ZERO => i256::MINUS_ONE,
-        Mode::Round | Mode::Ceil | Mode::Floor | Mode::Truncate | Mode::Abs => i256::ZERO,
+        Mode::Round | Mode::Ceil | Mode::Floor | Mode::Truncate | Mode::Abs | Mode::Sign => i256::ZERO,
     };
     let kept_value = quotient.checked_add(adjust)?;
     let shift = i32::from(to) - kept;

@@ -15,8 +15,8 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use warpwise_gpu::program::sink::DENSE_LIMIT;
 use warpwise_gpu::program::{Aggregate, AggregateOp, BitOp, Domain, Fault, Key, Sink, Strategy, Type};
 
-use super::expr::constant;
 use super::distinct::apart;
+use super::expr::constant;
 use super::formula::{Formula, Quantity};
 use super::grouping_sets;
 use super::lower::{Knowledge, Made, Shape};

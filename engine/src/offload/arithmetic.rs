@@ -53,6 +53,9 @@ impl Lowering<'_> {
                 self.b.integers(op, a.node, b.node, ty, fault)
             }
             (Kind::Integer | Kind::Decimal { .. }, Kind::Integer | Kind::Decimal { .. }) => {
+                if op == Arithmetic::Divide {
+                    return self.quotient(&a, &b, data_type, whole);
+                }
                 return self.decimal_arithmetic(op, &a, &b, whole);
             }
             (Kind::Date, Kind::Integer) if *data_type == DataType::Date32 => {
@@ -78,7 +81,7 @@ impl Lowering<'_> {
         Ok(Value { node: self.b.null(ty), kind })
     }
 
-    /// A date or timestamp moved by an interval: months first, then days, then the rest, as PostgreSQL does it.
+    /// A date moved by whole days: months first, then days, as PostgreSQL does it.
     fn moved(
         &mut self,
         value: &Value,
@@ -102,27 +105,6 @@ impl Lowering<'_> {
                 let more = sign * (i64::from(interval.days) + interval.nanoseconds / day);
                 let more = self.b.integer(more.into());
                 let node = self.b.integers(Arithmetic::Add, days, more, Type::I32, Fault::DateRange);
-                Ok(Value { node, kind })
-            }
-            (Kind::Timestamp { zoned: false, tick, .. }, Kind::Timestamp { zoned: false, .. }) => {
-                let of_day = ticks_of_day(*tick);
-                let tick = i128::from(day) / of_day;
-                if i128::from(interval.nanoseconds) % tick != 0 {
-                    return Err(refused());
-                }
-                let mut ticks = self.in_ticks(value).node;
-                if months != 0 {
-                    let days = self.days(value).ok_or_else(refused)?;
-                    let months = self.parameter_i32(months).ok_or_else(refused)?;
-                    let moved = self.b.push(Expr::AddMonths { a: days, months });
-                    let each = self.b.constant(Type::I64, of_day);
-                    let time = self.b.integers(Arithmetic::FloorRemainder, ticks, each, Type::I64, Fault::TimestampRange);
-                    let midnight = self.b.integers(Arithmetic::Multiply, moved, each, Type::I64, Fault::TimestampRange);
-                    ticks = self.b.integers(Arithmetic::Add, midnight, time, Type::I64, Fault::TimestampRange);
-                }
-                let more = i128::from(sign) * (i128::from(interval.days) * of_day + i128::from(interval.nanoseconds) / tick);
-                let more = self.b.integer(more);
-                let node = self.b.integers(Arithmetic::Add, ticks, more, Type::I64, Fault::TimestampRange);
                 Ok(Value { node, kind })
             }
             (_, _) => Err(refused()),

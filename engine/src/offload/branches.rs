@@ -28,9 +28,11 @@ pub fn lower_into(
     programs: &mut Vec<Pipeline>,
 ) -> Result<(Option<Leaves>, Option<usize>), Refusal> {
     let (mut left, mut most): (Option<Leaves>, Option<usize>) = (None, None);
-    let mut inputs = inputs.to_vec();
+    let (mut inputs, mut knowledge) = (inputs.to_vec(), knowledge);
     for stage in stages {
         let (leaves, rows) = lower_stage(stage, &inputs, rows, knowledge, programs)?;
+        // Of what a stage leaves no more is known when it has run.
+        knowledge = Knowledge::Data;
         most = rows.or(most);
         inputs = leaves.inputs(&stage.output).0;
         left = Some(leaves);

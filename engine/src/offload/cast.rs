@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::physical_expr::PhysicalExpr;
 use warpwise_gpu::program::builder::power_of_ten;
 use warpwise_gpu::program::{Arithmetic, Expr, Fault, Scalar, Type};
@@ -11,6 +11,7 @@ use super::arithmetic::scale;
 use super::refusal::Refusal;
 use super::scope::Lowering;
 use super::value::{Kind, Value, limit, ticks_of_day};
+use crate::evaluate::function::datetime::Zone;
 
 impl Lowering<'_> {
     /// A value as another SQL type.
@@ -54,6 +55,9 @@ impl Lowering<'_> {
                 let wide = self.b.push(Expr::Cast { to: limit.max(Type::I32), a: value.node, fault: Some(fault) });
                 self.within(wide, limit, fault)
             }
+            (Kind::Date, Kind::Timestamp { tick: TimeUnit::Microsecond, zoned: false, .. }) => {
+                return self.midnight(&value, None, whole);
+            }
             (Kind::Date, Kind::Timestamp { tick, zoned: false, .. }) => {
                 let day = self.b.constant(Type::I64, ticks_of_day(*tick));
                 self.b.integers(Arithmetic::Multiply, value.node, day, Type::I64, Fault::TimestampRange)
@@ -68,6 +72,45 @@ impl Lowering<'_> {
             (from, _) => return refused(from),
         };
         Ok(Value { node, kind })
+    }
+
+    /// A cast between dates and moments by the clocks of the session's zone; `None` of any other.
+    pub fn moment_cast(
+        &mut self,
+        value: &Value,
+        to: &DataType,
+        zone: chrono_tz::Tz,
+        whole: &Arc<dyn PhysicalExpr>,
+    ) -> Result<Option<Value>, Refusal> {
+        let zone = Zone::Named(zone);
+        let (from, to) = match (&value.kind, Kind::of(to)) {
+            _ if self.b.is_null_constant(value.node) => return Ok(None),
+            (from @ (Kind::Date | Kind::Timestamp { tick: TimeUnit::Microsecond, .. }), Some((to, _))) => (from, to),
+            (_, _) => return Ok(None),
+        };
+        Ok(Some(match (from, to) {
+            (Kind::Date, Kind::Timestamp { tick: TimeUnit::Microsecond, zoned, .. }) => {
+                self.finite(whole)?;
+                self.midnight(value, zoned.then_some(zone), whole)?
+            }
+            (Kind::Timestamp { zoned: true, .. }, Kind::Timestamp { tick: TimeUnit::Microsecond, zoned: false, .. }) => {
+                self.finite(whole)?;
+                self.shifted(value, zone, true, whole)?
+            }
+            (Kind::Timestamp { zoned: false, .. }, Kind::Timestamp { tick: TimeUnit::Microsecond, zoned: true, .. }) => {
+                self.finite(whole)?;
+                self.shifted(value, zone, false, whole)?
+            }
+            (Kind::Timestamp { zoned, .. }, Kind::Date) => {
+                self.finite(whole)?;
+                let local = if *zoned { self.shifted(value, zone, true, whole)? } else { value.clone() };
+                match self.days(&local) {
+                    Some(node) => Value { node, kind: Kind::Date },
+                    None => return Ok(None),
+                }
+            }
+            (_, _) => return Ok(None),
+        }))
     }
 
     /// An integer that must lie in a type's range.

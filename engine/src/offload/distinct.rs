@@ -19,12 +19,7 @@ struct Distinct {
 
 /// The stages that group the rows of an open stage without a set of values in any group; `None` where nothing is distinct, or
 /// not of one argument.
-pub fn apart(
-    open: &Stage,
-    keys: &[Arc<dyn PhysicalExpr>],
-    aggregates: &[Aggregated],
-    output: &SchemaRef,
-) -> Option<Vec<Stage>> {
+pub fn apart(open: &Stage, keys: &[Arc<dyn PhysicalExpr>], aggregates: &[Aggregated], output: &SchemaRef) -> Option<Vec<Stage>> {
     let mut distinct: Vec<Distinct> = Vec::new();
     let mut plain = Vec::new();
     for (at, aggregate) in aggregates.iter().enumerate() {

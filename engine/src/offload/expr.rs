@@ -17,7 +17,7 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr, CaseExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NegativeExpr, NotExpr,
 };
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
-use warpwise_gpu::program::{Arithmetic, Expr, Scalar, Type};
+use warpwise_gpu::program::{Arithmetic, Bits, Expr, Scalar, Type};
 
 use super::compare::comparison;
 use super::refusal::Refusal;
@@ -163,6 +163,12 @@ impl Lowering<'_> {
                 Operator::Plus => self.arithmetic(Arithmetic::Add, [left, right], &data_type, expr, scope),
                 Operator::Minus => self.arithmetic(Arithmetic::Subtract, [left, right], &data_type, expr, scope),
                 Operator::Multiply => self.arithmetic(Arithmetic::Multiply, [left, right], &data_type, expr, scope),
+                Operator::Modulo => self.arithmetic(Arithmetic::Remainder, [left, right], &data_type, expr, scope),
+                Operator::BitwiseAnd => self.bits(Bits::And, [left, right], &data_type, expr, scope),
+                Operator::BitwiseOr => self.bits(Bits::Or, [left, right], &data_type, expr, scope),
+                Operator::BitwiseXor => self.bits(Bits::Xor, [left, right], &data_type, expr, scope),
+                Operator::BitwiseShiftLeft => self.bits(Bits::ShiftLeft, [left, right], &data_type, expr, scope),
+                Operator::BitwiseShiftRight => self.bits(Bits::ShiftRight, [left, right], &data_type, expr, scope),
                 Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => {
                     let (a, b) = (self.expr(left, scope)?, self.expr(right, scope)?);
                     let (a, b) = self.unified(a, b, expr)?;

@@ -109,9 +109,8 @@ impl Lowering<'_> {
             let value = self.input(*at)?;
             of.push(self.b.cast(value.node, Type::F64, None));
         }
-        let quotient = |this: &mut Self, a: ExprId, b: ExprId| {
-            this.b.push(Expr::Arithmetic { op: Arithmetic::Divide, a, b, fault: None })
-        };
+        let quotient =
+            |this: &mut Self, a: ExprId, b: ExprId| this.b.push(Expr::Arithmetic { op: Arithmetic::Divide, a, b, fault: None });
         let one = |this: &mut Self| this.b.push(Expr::Constant { ty: Type::F64, value: Some(Scalar::F64(1.0)) });
         let zero = |this: &mut Self| this.b.push(Expr::Constant { ty: Type::F64, value: Some(Scalar::F64(0.0)) });
         let node = match (formula.what, of.as_slice()) {

@@ -9,12 +9,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
-use warpwise_gpu::program::{Arithmetic, DatePart, Expr, ExprId, Fault, Type};
+use warpwise_gpu::program::{Arithmetic, Expr};
 
 use super::expr::constant;
+use super::math::Rounding;
+use super::moment::zone_of;
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
-use super::value::{Kind, Value, ticks_of_day};
+use super::value::{Kind, Value};
+use crate::function::math::Operation;
+use crate::function::moment::Operation as Moment;
+use crate::function::{extract, span};
 
 impl Lowering<'_> {
     /// A function call of the type that the plan says.
@@ -43,13 +48,23 @@ impl Lowering<'_> {
                 if matches!(value.kind, Kind::Text(_)) && !matches!(to.as_str(), "text" | "character varying") {
                     return Err(Refusal::new(whole, format!("the cast of text to {to} has no device form")));
                 }
-                self.cast(value, data_type, whole)
+                match self.moment_cast(&value, data_type, zone_of(call), whole)? {
+                    Some(moment) => Ok(moment),
+                    None => self.cast(value, data_type, whole),
+                }
             }
-            ("pg_extract", [field, from], _) => {
-                let value = self.expr(from, scope)?;
-                let field = constant(field)?.and_then(|f| f.try_as_str().flatten().map(str::to_lowercase)).unwrap_or_default();
-                self.extract(&field, &value, whole)
-            }
+            (extract::NAME, _, _) => self.extract(call, false, whole, scope),
+            (extract::FLOAT_NAME, _, _) => self.extract(call, true, whole, scope),
+            (span::NAME, [inner], _) => self.span(inner, whole, scope),
+            ("timestamp_difference", _, _) => Err(Refusal::new(whole, "an interval as a result has no device form")),
+            ("abs", [inner], _) => self.absolute(inner, data_type, whole, scope),
+            ("sign", [inner], _) => self.sign(inner, data_type, whole, scope),
+            ("greatest" | "least", args, _) => self.extreme(call.fun().name() == "greatest", args, whole, scope),
+            ("date_trunc", _, _) => self.moment(Moment::Truncate, call, whole, scope),
+            ("date_bin", _, _) => self.moment(Moment::Bin, call, whole, scope),
+            ("timezone", _, _) => self.moment(Moment::Zone, call, whole, scope),
+            ("moment_add", _, _) => self.moment(Moment::Add, call, whole, scope),
+            ("moment_subtract", _, _) => self.moment(Moment::Subtract, call, whole, scope),
             ("coalesce", [first, rest @ ..], _) => {
                 let mut value = self.expr(first, scope)?;
                 for other in rest {
@@ -64,48 +79,15 @@ impl Lowering<'_> {
                 let (a, b) = self.unified(a, b, whole)?;
                 Ok(Value { node: self.b.push(Expr::NullIf(a.node, b.node)), kind: a.kind })
             }
+            (name, args, _) if Rounding::named(name).is_some() => {
+                let how = Rounding::named(name).unwrap_or(Rounding::Nearest);
+                self.rounded(how, args, data_type, whole, scope)
+            }
+            (name, args, _) if Operation::named(name).is_some() => {
+                let operation = Operation::named(name).unwrap_or(Operation::Degrees);
+                self.math(operation, args, data_type, whole, scope)
+            }
             (name, _, _) => Err(Refusal::new(whole, format!("function {name} has no device form"))),
         }
-    }
-
-    /// A part of a date or of a timestamp without time zone.
-    fn extract(&mut self, field: &str, value: &Value, whole: &Arc<dyn PhysicalExpr>) -> Result<Value, Refusal> {
-        let part = match field {
-            "year" => DatePart::Year,
-            "quarter" => DatePart::Quarter,
-            "month" => DatePart::Month,
-            "day" => DatePart::Day,
-            "dow" => DatePart::DayOfWeek,
-            "isodow" => DatePart::IsoDayOfWeek,
-            "doy" => DatePart::DayOfYear,
-            "week" => DatePart::Week,
-            "isoyear" => DatePart::IsoYear,
-            "hour" | "minute" if matches!(value.kind, Kind::Timestamp { zoned: false, .. }) => {
-                let node = self.time_part(field, value);
-                return Ok(Value { node, kind: Kind::Decimal { scale: 0 } });
-            }
-            _ => return Err(Refusal::new(whole, format!("extract({field}) of {} has no device form", value.kind.name()))),
-        };
-        let days = self
-            .days(value)
-            .ok_or_else(|| Refusal::new(whole, format!("extract of {} with time zone has no device form", value.kind.name())))?;
-        let node = self.b.push(Expr::DatePart { part, a: days });
-        Ok(Value { node, kind: Kind::Decimal { scale: 0 } })
-    }
-
-    /// The hour or the minute of a timestamp.
-    fn time_part(&mut self, field: &str, value: &Value) -> ExprId {
-        let ticks = self.in_ticks(value);
-        let Kind::Timestamp { tick, .. } = ticks.kind else { return ticks.node };
-        let hour = ticks_of_day(tick) / 24;
-        let (whole, part) = if field == "hour" { (hour * 24, hour) } else { (hour, hour / 60) };
-        let mut step = |op: Arithmetic, a: ExprId, b: i128| {
-            let b = self.b.constant(Type::I64, b);
-            self.b.integers(op, a, b, Type::I64, Fault::TimestampRange)
-        };
-        let within = step(Arithmetic::FloorRemainder, ticks.node, whole);
-        let part = step(Arithmetic::FloorDivide, within, part);
-        self.b.narrow(part, (0, 59));
-        part
     }
 }

@@ -89,13 +89,7 @@ fn fields(output: &SchemaRef, kept: &[usize], keys: usize) -> SchemaRef {
 }
 
 /// The rows of an open stage grouped by one set.
-fn group(
-    open: &Stage,
-    keys: &[Arc<dyn PhysicalExpr>],
-    kept: &[usize],
-    aggregates: &[Aggregated],
-    output: &SchemaRef,
-) -> Stage {
+fn group(open: &Stage, keys: &[Arc<dyn PhysicalExpr>], kept: &[usize], aggregates: &[Aggregated], output: &SchemaRef) -> Stage {
     let output = fields(output, kept, keys.len());
     let keys: Vec<_> = kept.iter().map(|at| Arc::clone(&keys[*at])).collect();
     let instead = apart(open, &keys, aggregates, &output);

@@ -91,6 +91,7 @@ pub enum Knowledge {
 /// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows.
 pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowledge) -> Result<Lowered, Refusal> {
     let mut l = Lowering::new(inputs);
+    l.certain = knowledge == Knowledge::Data;
     let mut scope = Scope::of_inputs(Arc::clone(&stage.input), &(0..stage.input.fields().len()).collect::<Vec<_>>());
     let mut conditions = Vec::new();
     for step in &stage.steps {

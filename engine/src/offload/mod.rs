@@ -18,12 +18,15 @@ mod cast;
 mod compare;
 mod distinct;
 pub mod expr;
+mod extract;
 mod filter;
 pub mod formula;
 mod function;
 mod grouping_sets;
 pub mod lower;
+mod math;
 mod merge;
+mod moment;
 pub mod plan;
 mod project;
 mod refusal;
@@ -34,6 +37,7 @@ mod tabulate;
 mod top_k;
 pub mod value;
 pub mod words;
+mod zone;
 
 use std::sync::Arc;
 

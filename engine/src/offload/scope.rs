@@ -4,12 +4,13 @@
 //! for may be beyond the device.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
-use warpwise_gpu::program::Builder;
+use warpwise_gpu::program::{Builder, DatePart, ExprId};
 
 use super::refusal::Refusal;
 use super::value::{InputColumn, Value};
@@ -58,13 +59,24 @@ pub struct Lowering<'a> {
     pub inputs: &'a [InputColumn],
     /// Inputs that are read, in the order of the program's columns.
     pub used: Vec<usize>,
+    /// Whether what is known of columns is what lies in them; else it is their types alone.
+    pub certain: bool,
+    /// Parts of days that were tabulated.
+    pub parts: HashMap<(DatePart, ExprId), ExprId>,
     values: Vec<Option<Value>>,
 }
 
 impl<'a> Lowering<'a> {
     /// An empty program over these inputs.
     pub fn new(inputs: &'a [InputColumn]) -> Self {
-        Self { b: Builder::new(), inputs, used: Vec::new(), values: vec![None; inputs.len()] }
+        Self {
+            b: Builder::new(),
+            inputs,
+            used: Vec::new(),
+            certain: false,
+            parts: HashMap::new(),
+            values: vec![None; inputs.len()],
+        }
     }
 
     /// A column of a scope.

@@ -150,7 +150,8 @@ impl Lowering<'_> {
                 computed(Quantity::Variance { sample }, of)
             }
             Pair::Correlation => {
-                let of = vec![place(deviations(Some(x)), Some(y)), place(deviations(None), Some(y)), place(deviations(None), Some(x))];
+                let of =
+                    vec![place(deviations(Some(x)), Some(y)), place(deviations(None), Some(y)), place(deviations(None), Some(x))];
                 computed(Quantity::Correlation, of)
             }
             Pair::Slope => {
@@ -168,7 +169,8 @@ impl Lowering<'_> {
                 computed(Quantity::Intercept, of)
             }
             Pair::Determination => {
-                let of = vec![place(deviations(Some(x)), Some(y)), place(deviations(None), Some(y)), place(deviations(None), Some(x))];
+                let of =
+                    vec![place(deviations(Some(x)), Some(y)), place(deviations(None), Some(y)), place(deviations(None), Some(x))];
                 computed(Quantity::Determination, of)
             }
             Pair::AverageY => computed(Quantity::Average, vec![place(sum, Some(y)), place(AggregateOp::Count, None)]),

@@ -34,7 +34,7 @@ impl PostgresOperators {
     pub fn new() -> Self {
         Self {
             cast: Arc::new(ScalarUDF::from(PgCast::new())),
-            extract: Arc::new(ScalarUDF::from(Extract::new())),
+            extract: Arc::new(ScalarUDF::from(Extract::new(false))),
             divide: arithmetic::function(Operation::Divide),
         }
     }
@@ -107,6 +107,13 @@ pub fn no_operator(left: &DataType, op: &str, right: &DataType) -> Error {
 
 fn is_decimal(t: &DataType) -> bool {
     matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..) | DataType::Decimal64(..) | DataType::Decimal32(..))
+}
+
+/// A moment and an interval later, or earlier.
+fn moment(moment: Expr, operator: Operator, interval: Expr) -> Expr {
+    use crate::function::moment::{Operation, function};
+    let operation = if operator == Operator::Minus { Operation::Subtract } else { Operation::Add };
+    Expr::ScalarFunction(ScalarFunction::new_udf(function(operation), vec![moment, interval]))
 }
 
 fn is_constant(expr: &Expr) -> bool {
@@ -187,11 +194,30 @@ impl ExprPlanner for PostgresOperators {
                 let wide = |e: Expr| Expr::Cast(Cast::new(Box::new(e), DataType::Float64));
                 (expr.left, expr.right) = (wide(expr.left), wide(expr.right));
             }
+            // What has no time zone is taken by the session's clocks, beside a moment that has one.
+            let zoned = |t: &DataType| matches!(t, DataType::Timestamp(_, Some(_)));
+            let local = |t: &DataType| matches!(t, DataType::Timestamp(_, None) | DataType::Date32);
+            if zoned(&left) && local(&right) {
+                expr.right = cast_call(&self.cast, expr.right, Base::Timestamptz.into());
+            } else if local(&left) && zoned(&right) {
+                expr.left = cast_call(&self.cast, expr.left, Base::Timestamptz.into());
+            }
+            // Intervals compare by how long they are: '24 hours' is '1 day'.
+            if matches!((&left, &right), (DataType::Interval(_), DataType::Interval(_))) {
+                let span = |e: Expr| {
+                    let function = Arc::new(ScalarUDF::from(crate::function::span::Span::new()));
+                    Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![e]))
+                };
+                (expr.left, expr.right) = (span(expr.left), span(expr.right));
+            }
             return Ok(PlannerResult::Original(expr));
         };
         let (Ok(left), Ok(right)) = (expr.left.get_type(schema), expr.right.get_type(schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
+        if operator == Operator::Modulo && (left.is_floating() || right.is_floating()) {
+            return Err(wrap(no_operator(&left, "%", &right)));
+        }
         if operator == Operator::Divide
             && (is_decimal(&left) || is_decimal(&right))
             && let (Some(to_left), Some(to_right)) = (exact(&left), exact(&right))
@@ -217,8 +243,14 @@ impl ExprPlanner for PostgresOperators {
             }
             (DataType::Timestamp(..), Operator::Minus, DataType::Timestamp(..) | DataType::Date32)
             | (DataType::Date32, Operator::Minus, DataType::Timestamp(..)) => {
+                let zoned = |t: &DataType| matches!(t, DataType::Timestamp(_, Some(_)));
+                let alike = |e: Expr, own: &DataType, other: &DataType| match zoned(other) && !zoned(own) {
+                    true => cast_call(&self.cast, e, Base::Timestamptz.into()),
+                    false => e,
+                };
+                let args = vec![alike(expr.left, &left, &right), alike(expr.right, &right, &left)];
                 let function = Arc::new(ScalarUDF::from(crate::function::interval::Difference::new()));
-                let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
+                let call = ScalarFunction::new_udf(function, args);
                 Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
             }
             (DataType::Interval(_), Operator::Multiply, t) | (t, Operator::Multiply, DataType::Interval(_)) if t.is_numeric() => {
@@ -233,19 +265,25 @@ impl ExprPlanner for PostgresOperators {
                 let call = ScalarFunction::new_udf(function, vec![expr.left, expr.right]);
                 Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
             }
+            (DataType::Timestamp(..), Operator::Plus | Operator::Minus, DataType::Interval(_)) => {
+                Ok(PlannerResult::Planned(moment(expr.left, operator, expr.right)))
+            }
+            (DataType::Interval(_), Operator::Plus, DataType::Timestamp(..)) => {
+                Ok(PlannerResult::Planned(moment(expr.right, operator, expr.left)))
+            }
             // A date and an interval make a timestamp; between constants that stay whole days a date serves as well,
             // and lets statistics on date columns prune.
             (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Interval(_))
                 if !(is_constant(&expr.left) && is_constant(&expr.right)) =>
             {
                 let left = Expr::Cast(Cast::new(Box::new(expr.left), timestamp));
-                Ok(PlannerResult::Planned(binary(left, expr.right)))
+                Ok(PlannerResult::Planned(moment(left, operator, expr.right)))
             }
             (DataType::Interval(_), Operator::Plus, DataType::Date32)
                 if !(is_constant(&expr.left) && is_constant(&expr.right)) =>
             {
                 let right = Expr::Cast(Cast::new(Box::new(expr.right), timestamp));
-                Ok(PlannerResult::Planned(binary(expr.left, right)))
+                Ok(PlannerResult::Planned(moment(right, operator, expr.left)))
             }
             (_, _, _) if (left.is_string() || right.is_string()) && !left.is_null() && !right.is_null() => {
                 Err(wrap(no_operator(&left, &expr.op.to_string(), &right)))

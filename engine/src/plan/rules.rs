@@ -4,7 +4,7 @@
 //!    compared with; coercion would turn the column into text instead.
 //! 2. DataFusion's `ResolveGroupingFunction` and `TypeCoercion`.
 //! 3. [`CheckedArithmetic`], after coercion: both operands have one type by now.
-//! 4. [`SplitAverages`]: `avg` becomes `sum` and `count`, whose arguments are coerced already.
+//! 4. [`SplitAverages`]: `avg` becomes `sum` and `count`, whose arguments are coerced already; variances likewise.
 //! 5. [`ShownDigits`], last: what is computed from quotients shows as many digits as they do.
 
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::function::arithmetic::{self, Operation};
 use crate::function::average::{Average, Mean};
 use crate::function::cast::PgCast;
 use crate::function::error::wrap;
+use crate::function::spread::{self, OfSums, Spread};
 use crate::function::sum::Sum;
 use crate::types::{QUOTIENT_KEY, SqlType};
 
@@ -247,13 +248,23 @@ fn made_text(argument: &Expr, schema: &datafusion::common::DFSchema) -> bool {
 #[derive(Debug)]
 struct SplitAverages;
 
+/// The variance or standard deviation that an output of an aggregation is, if it is one that splits.
+fn exact_spread<'a>(expr: &'a Expr, input: &datafusion::common::DFSchema) -> Option<(&'a AggregateFunction, &'a Spread)> {
+    match expr {
+        Expr::Alias(alias) => exact_spread(&alias.expr, input),
+        Expr::AggregateFunction(f) if !f.params.distinct && f.params.order_by.is_empty() => {
+            let spread = f.func.inner().downcast_ref::<Spread>()?;
+            f.params.args[0].get_type(input).is_ok_and(|t| spread::splits(&t)).then_some((f, spread))
+        }
+        _ => None,
+    }
+}
+
 /// The average that an output of an aggregation is, if it is one that splits.
 fn exact_average(expr: &Expr) -> Option<&AggregateFunction> {
     match expr {
         Expr::Alias(alias) => exact_average(&alias.expr),
-        Expr::AggregateFunction(f) if f.func.inner().is::<Average>() && f.params.order_by.is_empty() => {
-            Some(f)
-        }
+        Expr::AggregateFunction(f) if f.func.inner().is::<Average>() && f.params.order_by.is_empty() => Some(f),
         _ => None,
     }
 }
@@ -277,7 +288,7 @@ fn split(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let splits = |expr: &Expr| {
         exact_average(expr).is_some_and(|f| f.params.args[0].get_type(input).is_ok_and(|t| matches!(t, DataType::Decimal128(..))))
     };
-    if !aggregate.aggr_expr.iter().any(splits) {
+    if !aggregate.aggr_expr.iter().any(|expr| splits(expr) || exact_spread(expr, input).is_some()) {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     }
     let sum = Arc::new(AggregateUDF::from(Sum::new()));
@@ -292,9 +303,31 @@ fn split(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     enum Output {
         Part(usize),
         Mean { sum: usize, count: usize, function: Mean },
+        Spread { squares: usize, sum: usize, count: usize, function: OfSums },
     }
     let mut outputs = Vec::new();
     for expr in &aggregate.aggr_expr {
+        if let Some((whole, spread)) = exact_spread(expr, input) {
+            let argument = whole.params.args[0].clone();
+            let scale = match argument.get_type(input)? {
+                DataType::Decimal128(_, scale) => scale,
+                _ => 0,
+            };
+            let part = |func: Arc<AggregateUDF>, argument: Expr| {
+                let mut part = whole.clone();
+                (part.func, part.params.args) = (func, vec![argument]);
+                Expr::AggregateFunction(part)
+            };
+            let square = Box::new(argument.clone());
+            let square = Expr::BinaryExpr(BinaryExpr { left: square.clone(), op: Operator::Multiply, right: square });
+            outputs.push(Output::Spread {
+                squares: place(part(Arc::clone(&sum), square)),
+                sum: place(part(Arc::clone(&sum), argument.clone())),
+                count: place(part(count_udaf(), argument)),
+                function: OfSums::of(spread, scale),
+            });
+            continue;
+        }
         let Some(average) = exact_average(expr).filter(|_| splits(expr)) else {
             outputs.push(Output::Part(place(expr.clone())));
             continue;
@@ -318,6 +351,11 @@ fn split(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
         let (qualifier, field) = old.qualified_field(groups + at);
         let expr = match output {
             Output::Part(part) => column(groups + part),
+            Output::Spread { squares, sum, count, function } => {
+                let function = Arc::new(ScalarUDF::from(function));
+                let of = [squares, sum, count].map(|at| column(groups + at));
+                Expr::ScalarFunction(ScalarFunction::new_udf(function, of.to_vec()))
+            }
             Output::Mean { sum, count, function } => {
                 let function = Arc::new(ScalarUDF::from(function));
                 Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![column(groups + sum), column(groups + count)]))

@@ -244,6 +244,20 @@ impl Dialect<'_> {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 *expr = call("timezone", vec![time_zone.as_ref().clone(), timestamp.as_ref().clone()]);
             }
+            Expr::BinaryOp { left, op: ast::BinaryOperator::PGExp, right } => {
+                *expr = call("power", vec![left.as_ref().clone(), right.as_ref().clone()]);
+            }
+            Expr::UnaryOp {
+                op: op @ (UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot | UnaryOperator::PGAbs),
+                expr: inner,
+            } => {
+                let name = match op {
+                    UnaryOperator::PGSquareRoot => "sqrt",
+                    UnaryOperator::PGCubeRoot => "cbrt",
+                    _ => "abs",
+                };
+                *expr = call(name, vec![inner.as_ref().clone()]);
+            }
             Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
                 let ones = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
                 let ones = internal_cast(
@@ -260,6 +274,13 @@ impl Dialect<'_> {
                 }
                 let name = function.name.0.last().and_then(|p| p.as_ident()).map(fold).unwrap_or_default();
                 let narrow = match name.as_str() {
+                    // The operator by another name.
+                    "mod" => {
+                        if let Some([a, b]) = arguments(function) {
+                            *expr = Expr::Nested(Box::new(binary(a, ast::BinaryOperator::Modulo, b)));
+                        }
+                        return Ok(());
+                    }
                     "row_number" | "rank" | "dense_rank" if function.over.is_some() => ast::DataType::BigInt(None),
                     "ntile" if function.over.is_some() => ast::DataType::Int(None),
                     // An empty array has no length.
@@ -349,6 +370,17 @@ fn compare_rows(a: &[Expr], b: &[Expr], op: ast::BinaryOperator) -> Result<Expr>
     });
     let first = pairs.next().unwrap_or(Expr::Value(Value::Boolean(true).with_empty_span()));
     Ok(Expr::Nested(Box::new(pairs.fold(first, |all, pair| binary(all, join.clone(), pair)))))
+}
+
+/// The arguments of a plain call of two.
+fn arguments(function: &Function) -> Option<[Expr; 2]> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(a)), FunctionArg::Unnamed(FunctionArgExpr::Expr(b))] => {
+            Some([a.clone(), b.clone()])
+        }
+        _ => None,
+    }
 }
 
 /// An integer literal in the type that PostgreSQL gives it; `None` where DataFusion's choice is the same.

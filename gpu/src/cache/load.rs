@@ -246,9 +246,10 @@ impl<'a> Attempt<'a> {
     }
 
     fn widen(&self, place: Place, entry: &Entry, encoding: Encoding) -> Result<Done> {
-        let chunks = entry.chunks.iter().map(|chunk| {
-            self.second_pass(place.column, &Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding)
-        });
+        let chunks = entry
+            .chunks
+            .iter()
+            .map(|chunk| self.second_pass(place.column, &Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
         let entry = Arc::new(Entry { encoding, summary: entry.summary, chunks: chunks.collect::<Result<_>>()? });
         self.publish(place, &entry);
         Ok(Done { place, entry, loaded: false })
@@ -295,7 +296,9 @@ impl<'a> Attempt<'a> {
         let words = self.columns[column].1.as_ref().map(Dictionary::words);
         let stored = match (chunk, &words) {
             (Chunk::Stored(column, from), _) if *from == encoding => return Ok(Arc::clone(column)),
-            (Chunk::Stored(column, Encoding::Dictionary { .. }), Some(words)) if encoding == Encoding::Text => spell(column, words),
+            (Chunk::Stored(column, Encoding::Dictionary { .. }), Some(words)) if encoding == Encoding::Text => {
+                spell(column, words)
+            }
             (Chunk::Stored(column, from), _) => recode(column, *from, encoding),
             (Chunk::Waiting(prepared), words) => prepared.encode(encoding).or_else(|broken| match words {
                 Some(words) if encoding == Encoding::Text => {
@@ -376,4 +379,3 @@ impl Drop for Claims<'_, '_> {
 fn key(request: &ColumnRequest<'_>) -> Key {
     (request.owner, request.column)
 }
-

@@ -1,6 +1,6 @@
 //! What is known of a node without any data: the values it can take, whether it can raise a fault, what it costs.
 
-use crate::program::{Arithmetic, DatePart, Expr, ExprId, Pipeline, Scalar, TextUnit, Type, ValueType};
+use crate::program::{Arithmetic, DatePart, Expr, ExprId, Math, Pipeline, Scalar, TextUnit, Type, ValueType};
 
 /// The least and the greatest value of a node, NULLs' garbage included.
 pub type Interval = (i128, i128);
@@ -102,7 +102,11 @@ impl Facts {
             | Expr::TextMatch { .. }
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
-            | Expr::TextTrim { .. } => false,
+            | Expr::TextTrim { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => false,
         }
     }
 
@@ -110,8 +114,9 @@ impl Facts {
         let of = |id: ExprId| self.interval(id);
         match *expr {
             Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
+            Expr::Math { .. } | Expr::MathPair { .. } | Expr::Bits { .. } => None,
             // A text has less than 2^31 bytes.
-            Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
+            Expr::Place { .. } | Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
             Expr::Constant { ref value, .. } => match value {
                 Some(Scalar::Int(value)) => Some((*value, *value)),
                 Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => None,
@@ -216,13 +221,36 @@ fn cost(expr: &Expr, ty: Type) -> u32 {
                 }
             }
         },
-        Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } => 30,
         Expr::TextLength { unit: TextUnit::Bytes, .. } => 1,
         Expr::TextLength { unit: TextUnit::Characters, .. }
         | Expr::TextMatch { .. }
         | Expr::TextPosition { .. }
         | Expr::TextSlice { .. }
         | Expr::TextTrim { .. } => 30,
+        Expr::Member { .. } | Expr::DatePart { .. } | Expr::AddMonths { .. } | Expr::Place { .. } => 30,
+        Expr::Math { op, .. } => match op {
+            Math::Abs | Math::Sign | Math::Floor | Math::Ceil | Math::Round | Math::Trunc => 4,
+            Math::Sqrt => 15,
+            Math::Cbrt
+            | Math::Exp
+            | Math::Ln
+            | Math::Log10
+            | Math::Sin
+            | Math::Cos
+            | Math::Tan
+            | Math::Cot
+            | Math::Asin
+            | Math::Acos
+            | Math::Atan
+            | Math::Sinh
+            | Math::Cosh
+            | Math::Tanh
+            | Math::Asinh
+            | Math::Acosh
+            | Math::Atanh => 60,
+        },
+        Expr::MathPair { .. } => 80,
+        Expr::Bits { .. } => 1,
         Expr::Lookup { .. } => 6,
         Expr::InRange { .. } | Expr::Compare { .. } | Expr::IsDistinct(..) | Expr::NullIf(..) => 2,
         Expr::Cast { .. }

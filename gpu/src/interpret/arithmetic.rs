@@ -1,7 +1,7 @@
 //! Arithmetic, casts: what they give, and what they raise.
 
 use super::expr::Stop;
-use crate::program::{Arithmetic, Fault, Scalar, Type};
+use crate::program::{Arithmetic, Bits, Fault, Scalar, Type};
 
 type Result<T> = std::result::Result<T, Stop>;
 
@@ -109,6 +109,21 @@ fn float_faults(op: Arithmetic, a: f64, b: f64, value: f64, fault: Option<Fault>
         | Arithmetic::RoundDivide => false,
     };
     if value == 0.0 && vanished { Err(Stop::Fault(Fault::FloatUnderflow)) } else { Ok(()) }
+}
+
+/// `a op b` of the bits of two values of type `ty`, 32 or 64 of them.
+pub(super) fn bits(op: Bits, a: Scalar, b: Scalar, ty: Type) -> Result<Scalar> {
+    let (Scalar::Int(a), Scalar::Int(b)) = (a, b) else { return Err(Stop::Promise("bits of no integers")) };
+    let width = i128::from(ty.bits());
+    let exact = match op {
+        Bits::And => a & b,
+        Bits::Or => a | b,
+        Bits::Xor => a ^ b,
+        Bits::ShiftLeft => a << b.rem_euclid(width),
+        Bits::ShiftRight => a >> b.rem_euclid(width),
+    };
+    // What was shifted out is gone; the highest bit that stays is the sign.
+    Ok(Scalar::Int(if width == 32 { (exact as i32).into() } else { (exact as i64).into() }))
 }
 
 /// `-a`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::arithmetic;
 use super::date;
+use super::math;
 use super::string;
 use super::value::{Value, compare};
 use crate::program::{Comparison, Expr, ExprId, Fault, Pipeline, Scalar, ValueType};
@@ -114,7 +115,9 @@ impl Row<'_> {
                     let past_the_end = (!table_type.nullable).then(|| super::value::zero(ty));
                     Ok(self.tables[table.0 as usize].get(index).cloned().unwrap_or(past_the_end))
                 }
-                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => Err(Stop::Promise("a lookup by no integer")),
+                Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => {
+                    Err(Stop::Promise("a lookup by no integer"))
+                }
                 None => Ok(None),
             },
             Expr::Not(a) => Ok(truth(self.value(a)?).map(|a| Scalar::Bool(!a))),
@@ -201,6 +204,24 @@ impl Row<'_> {
                 }
                 None => Ok(None),
             },
+            Expr::Math { op, a } => match self.value(a)? {
+                Some(a) => math::function(op, math::float(a)?).map(|value| Some(Scalar::F64(value))),
+                None => Ok(None),
+            },
+            Expr::MathPair { op, a, b } => match self.both(a, b)? {
+                Some((a, b)) => math::of_two(op, math::float(a)?, math::float(b)?).map(|value| Some(Scalar::F64(value))),
+                None => Ok(None),
+            },
+            Expr::Bits { op, a, b } => match self.both(a, b)? {
+                Some((a, b)) => arithmetic::bits(op, a, b, ty).map(Some),
+                None => Ok(None),
+            },
+            Expr::Place { a, table } => {
+                let found = self.value(a)?;
+                let table = &self.tables[table.0 as usize];
+                let not_above = |a: &Scalar| table.iter().flatten().filter(|entry| compare(entry, a).is_le()).count();
+                Ok(found.map(|a| Scalar::Int(not_above(&a) as i128)))
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod arithmetic;
 mod date;
 mod device;
 mod expr;
+mod math;
 mod sink;
 mod string;
 mod value;
@@ -65,7 +66,8 @@ impl Outcome {
         }
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let rows = &self.rows[..self.rows.len().min(limit)];
-        let column = |(at, ty): (usize, &ValueType)| write_column(*ty, &rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>());
+        let column =
+            |(at, ty): (usize, &ValueType)| write_column(*ty, &rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>());
         Ok(Output { rows: rows.len(), columns: self.types.iter().enumerate().map(column).collect() })
     }
 }

@@ -267,7 +267,9 @@ impl Kept {
             }
             (Self::Deviations(pairs), _, Scalar::F64(value)) => match second.unwrap_or(Scalar::F64(value)) {
                 Scalar::F64(second) => pairs.push((value, second)),
-                Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) => return Err(Stop::Promise("deviations of another type")),
+                Scalar::Bool(_) | Scalar::Int(_) | Scalar::F32(_) | Scalar::Text(_) => {
+                    return Err(Stop::Promise("deviations of another type"));
+                }
             },
             (Self::Integers(_) | Self::Floats(_) | Self::Distinct(_) | Self::Bits(_) | Self::Deviations(_), _, _) => {
                 return Err(Stop::Promise("an aggregate of another type"));
@@ -323,10 +325,11 @@ impl Kept {
 fn deviations(pairs: &[(f64, f64)]) -> Result<Value, Stop> {
     let Some(first) = pairs.first() else { return Ok(None) };
     let count = pairs.len() as f64;
-    // Measured from one of them, values that are all the same have exactly that mean.
-    let mean = |of: fn(&(f64, f64)) -> f64| of(first) + pairs.iter().map(|pair| of(pair) - of(first)).sum::<f64>() / count;
+    // Measured from one of them: values that are all the same are 0 from their mean, large ones lose nothing.
+    let far: Vec<(f64, f64)> = pairs.iter().map(|pair| (pair.0 - first.0, pair.1 - first.1)).collect();
+    let mean = |of: fn(&(f64, f64)) -> f64| far.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(|pair| pair.0), mean(|pair| pair.1));
-    let sum = pairs.iter().map(|pair| (pair.0 - x) * (pair.1 - y)).sum::<f64>();
+    let sum = far.iter().map(|pair| (pair.0 - x) * (pair.1 - y)).sum::<f64>();
     if pairs.iter().any(|pair| !pair.0.is_finite() || !pair.1.is_finite()) {
         return Ok(Some(Scalar::F64(f64::NAN)));
     }

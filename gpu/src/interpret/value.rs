@@ -161,7 +161,9 @@ mod tests {
                 Type::Bool => (0..70).map(|at| (at % 5 != 0).then_some(Scalar::Bool(at % 3 == 0))).collect(),
                 Type::F32 => vec![Some(Scalar::F32(-0.0)), None, Some(Scalar::F32(f32::NAN)), Some(Scalar::F32(1.5))],
                 Type::F64 => vec![Some(Scalar::F64(-0.0)), None, Some(Scalar::F64(f64::NAN)), Some(Scalar::F64(1e300))],
-                Type::Text => [Some("é"), None, Some(""), Some("ab")].map(|text| text.map(|text| Scalar::Text(text.into()))).to_vec(),
+                Type::Text => {
+                    [Some("é"), None, Some(""), Some("ab")].map(|text| text.map(|text| Scalar::Text(text.into()))).to_vec()
+                }
                 Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
                     let (low, high) = ty.range().unwrap();
                     vec![Some(Scalar::Int(low)), None, Some(Scalar::Int(high)), Some(Scalar::Int(1))]

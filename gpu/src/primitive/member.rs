@@ -43,6 +43,37 @@ unsafe extern "C" fn of_i128(values: *const i128, length: u64, low: u64, high: u
     unsafe { search(values, length as usize, value) }
 }
 
+/// How many of the elements are not greater than `value`.
+///
+/// # Safety
+///
+/// `values` points at `length` elements, ascending.
+unsafe fn not_above<T: Copy + Ord>(values: *const T, length: usize, value: T) -> i32 {
+    let (mut base, mut size) = (0usize, length);
+    while size > 0 {
+        let half = size / 2;
+        // SAFETY: base + half < length.
+        let probe = unsafe { values.add(base + half).read_unaligned() };
+        (base, size) = if probe <= value { (base + half + 1, size - half - 1) } else { (base, half) };
+    }
+    base as i32
+}
+
+unsafe extern "C" fn place_i32(values: *const i32, length: u64, value: u64) -> i32 {
+    // SAFETY: the caller passes a table of that many elements.
+    unsafe { not_above(values, length as usize, value as i32) }
+}
+
+unsafe extern "C" fn place_i64(values: *const i64, length: u64, value: u64) -> i32 {
+    // SAFETY: the caller passes a table of that many elements.
+    unsafe { not_above(values, length as usize, value as i64) }
+}
+
+/// The function that finds a place among elements of a type: 32 bits, or else 64.
+pub(super) fn place(ty: Type) -> *const u8 {
+    if ty == Type::I32 { place_i32 as *const u8 } else { place_i64 as *const u8 }
+}
+
 /// The function for elements of a type.
 pub(super) fn address(ty: Type) -> *const u8 {
     match ty {
@@ -89,6 +120,18 @@ pub unsafe fn contains(ty: Type, values: *const u8, length: usize, value: i128) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_count_what_is_not_greater() {
+        for length in 0..20usize {
+            let table: Vec<i64> = (0..length as i64).map(|v| v / 2 * 6 - 20).collect();
+            for value in -30..60i64 {
+                // SAFETY: the table has that many elements, ascending.
+                let found = unsafe { not_above(table.as_ptr(), length, value) };
+                assert_eq!(found as usize, table.iter().filter(|v| **v <= value).count(), "{value} in {table:?}");
+            }
+        }
+    }
 
     #[test]
     fn members_are_found_and_others_are_not() {

@@ -8,6 +8,7 @@
 
 pub mod date;
 pub mod integer;
+pub mod math;
 pub mod member;
 pub mod pattern;
 pub mod search;
@@ -16,7 +17,7 @@ pub mod split;
 pub mod string;
 pub mod text_select;
 
-use crate::program::{Arithmetic, DatePart, Type};
+use crate::program::{Arithmetic, DatePart, Math, MathPair, Type};
 
 /// A function that compiled code calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +56,12 @@ pub enum Primitive {
     TextKey,
     /// `(text, length) -> the first eight bytes as a number of their order`.
     TextPrefix,
+    /// `(values, length, value) -> how many of them are not greater`, an i32.
+    Place(Type),
+    /// `(f64) -> f64`, or `(f64, out) -> fault` of one that can raise any: a fault's number as an i32, 0 of none.
+    Math(Math),
+    /// Likewise of two floats.
+    MathPair(MathPair),
 }
 
 /// What a primitive's argument or result is.
@@ -81,6 +88,9 @@ impl Primitive {
         all.extend(Arithmetic::ALL.into_iter().map(Self::Divide128));
         all.extend(DatePart::ALL.into_iter().map(Self::DatePart));
         all.extend(Type::ALL.into_iter().map(Self::Member));
+        all.extend([Type::I32, Type::I64].map(Self::Place));
+        all.extend(Math::ALL.into_iter().map(Self::Math));
+        all.extend(MathPair::ALL.into_iter().map(Self::MathPair));
         all
     }
 
@@ -104,6 +114,9 @@ impl Primitive {
             Self::TextTrim => "text_trim".to_owned(),
             Self::TextKey => "text_key".to_owned(),
             Self::TextPrefix => "text_prefix".to_owned(),
+            Self::Place(ty) => format!("place_{}", ty.name()),
+            Self::Math(op) => format!("math_{}", op.name()),
+            Self::MathPair(op) => format!("math_{}", op.name()),
         }
     }
 
@@ -128,6 +141,11 @@ impl Primitive {
             Self::TextSlice | Self::TextTrim => (&[I64, I64, I64, I64, I64], I64),
             Self::TextKey => (&[I64, I64, I64], I64),
             Self::TextPrefix => (&[I64, I64], I64),
+            Self::Place(_) => (&[I64, I64, I64], I32),
+            Self::Math(op) if op.faults().is_empty() => (&[F64], F64),
+            Self::Math(_) => (&[F64, I64], I32),
+            Self::MathPair(op) if op.faults().is_empty() => (&[F64, F64], F64),
+            Self::MathPair(_) => (&[F64, F64, I64], I32),
         }
     }
 
@@ -151,6 +169,9 @@ impl Primitive {
             Self::TextTrim => string::trim as *const u8,
             Self::TextKey => string::key as *const u8,
             Self::TextPrefix => string::prefix as *const u8,
+            Self::Place(ty) => member::place(ty),
+            Self::Math(op) => math::address(op),
+            Self::MathPair(op) => math::pair_address(op),
         }
     }
 }

@@ -94,9 +94,7 @@ impl Matcher {
         match &self.kind {
             MatchKind::Exact(wanted) => self.same(bytes, wanted),
             MatchKind::Prefix(wanted) => bytes.get(..wanted.len()).is_some_and(|begin| self.same(begin, wanted)),
-            MatchKind::Suffix(wanted) => {
-                length.checked_sub(wanted.len()).is_some_and(|from| self.same(&bytes[from..], wanted))
-            }
+            MatchKind::Suffix(wanted) => length.checked_sub(wanted.len()).is_some_and(|from| self.same(&bytes[from..], wanted)),
             // SAFETY: as this function's own.
             MatchKind::Contains(finder) => unsafe { finder.find_in(text, 0, length, readable) }.is_some(),
             MatchKind::Parts(parts) => parts.hold(bytes, readable, self.fold),

@@ -104,9 +104,8 @@ impl Finder {
             let b = _mm256_cmpeq_epi8(_mm256_or_si256(b, set_y), y);
             _mm256_movemask_epi8(_mm256_and_si256(a, b)) as u32
         };
-        let both = |a: *const u8, b: *const u8| {
-            u64::from(half(a, b)) | u64::from(half(a.wrapping_add(32), b.wrapping_add(32))) << 32
-        };
+        let both =
+            |a: *const u8, b: *const u8| u64::from(half(a, b)) | u64::from(half(a.wrapping_add(32), b.wrapping_add(32))) << 32;
         // SAFETY: as this function's own.
         unsafe { self.scan(text, from, end, readable, both) }
     }

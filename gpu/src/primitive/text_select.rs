@@ -119,9 +119,8 @@ impl Texts {
                     let first = word_of(begin);
                     self.keep(list, wanted, |row| self.word(row).0 == first && self.text(row).starts_with(begin))
                 }
-                MatchKind::Prefix(begin) => self.keep(list, wanted, |row| {
-                    self.text(row).get(..begin.len()).is_some_and(|found| same_folded(found, begin))
-                }),
+                MatchKind::Prefix(begin) => self
+                    .keep(list, wanted, |row| self.text(row).get(..begin.len()).is_some_and(|found| same_folded(found, begin))),
                 MatchKind::Suffix(end) if !matcher.fold => self.keep(list, wanted, |row| self.text(row).ends_with(end)),
                 MatchKind::Exact(_) | MatchKind::Suffix(_) => self.keep(list, wanted, |row| self.holds(matcher, row)),
                 MatchKind::Contains(_) | MatchKind::Parts(_) => {
@@ -231,7 +230,8 @@ mod tests {
 
     #[test]
     fn lists_keep_what_one_row_after_another_would() {
-        let words = ["", "a", "ab", "abc", "bca", "abcabcabc", "aabc", "é日", "ABC", "the longer one: abcdefgh", "abcdefgh", "abcdefghi"];
+        let words =
+            ["", "a", "ab", "abc", "bca", "abcabcabc", "aabc", "é日", "ABC", "the longer one: abcdefgh", "abcdefgh", "abcdefghi"];
         let texts: Vec<&str> = (0..1000).map(|row| words[row * row * 7 % words.len()]).collect();
         for behind in [0, 100] {
             let mut offsets = vec![3u32];
@@ -266,29 +266,38 @@ mod tests {
                                     let matcher = Matcher::new(op, pattern, fold);
                                     let lower = |text: &str| if fold { text.to_ascii_lowercase() } else { text.to_owned() };
                                     // SAFETY: the block has the rows.
-                                    check(pattern, wanted, &|list| unsafe { block.matching(&matcher, wanted, list) }, &|text| match op {
-                                        MatchOp::Prefix => lower(text).starts_with(&lower(pattern)),
-                                        MatchOp::Suffix => lower(text).ends_with(&lower(pattern)),
-                                        MatchOp::Contains | MatchOp::Like => lower(text).contains(&lower(pattern)),
+                                    check(pattern, wanted, &|list| unsafe { block.matching(&matcher, wanted, list) }, &|text| {
+                                        match op {
+                                            MatchOp::Prefix => lower(text).starts_with(&lower(pattern)),
+                                            MatchOp::Suffix => lower(text).ends_with(&lower(pattern)),
+                                            MatchOp::Contains | MatchOp::Like => lower(text).contains(&lower(pattern)),
+                                        }
                                     });
                                 }
                             }
                             for op in Comparison::ALL {
                                 // SAFETY: the block has the rows.
-                                check(pattern, wanted, &|list| unsafe { block.comparing(op, pattern.as_bytes(), wanted, list) }, &|text| {
-                                    let order = text.as_bytes().cmp(pattern.as_bytes());
-                                    match op {
-                                        Comparison::Equal => order.is_eq(),
-                                        Comparison::NotEqual => order.is_ne(),
-                                        Comparison::Less => order.is_lt(),
-                                        Comparison::LessOrEqual => order.is_le(),
-                                        Comparison::Greater => order.is_gt(),
-                                        Comparison::GreaterOrEqual => order.is_ge(),
-                                    }
-                                });
+                                check(
+                                    pattern,
+                                    wanted,
+                                    &|list| unsafe { block.comparing(op, pattern.as_bytes(), wanted, list) },
+                                    &|text| {
+                                        let order = text.as_bytes().cmp(pattern.as_bytes());
+                                        match op {
+                                            Comparison::Equal => order.is_eq(),
+                                            Comparison::NotEqual => order.is_ne(),
+                                            Comparison::Less => order.is_lt(),
+                                            Comparison::LessOrEqual => order.is_le(),
+                                            Comparison::Greater => order.is_gt(),
+                                            Comparison::GreaterOrEqual => order.is_ge(),
+                                        }
+                                    },
+                                );
                             }
                         }
-                        for (pattern, fold) in [("%a%b%c", false), ("%bc%a%", false), ("_b%", false), ("abc", true), ("%Bc_%", true)] {
+                        for (pattern, fold) in
+                            [("%a%b%c", false), ("%bc%a%", false), ("_b%", false), ("abc", true), ("%Bc_%", true)]
+                        {
                             let matcher = Matcher::new(MatchOp::Like, pattern, fold);
                             let one = |text: &str| {
                                 // SAFETY: the text can be read to its end.

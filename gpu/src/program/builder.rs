@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::bits::Bits;
 use super::expr::{Arithmetic, Comparison, Expr, ExprId};
 use super::fault::Fault;
 use super::scalar::{Scalar, Type, ValueType};
@@ -49,6 +50,18 @@ fn combined(op: Arithmetic, a: Bounds, b: Bounds) -> Option<Bounds> {
     };
     let results = results?;
     Some((*results.iter().min()?, *results.iter().max()?))
+}
+
+/// What is known of the bits of values within two bounds.
+fn of_bits(op: Bits, a: Bounds, b: Bounds) -> Option<Bounds> {
+    match op {
+        // What has no sign clears the other's.
+        Bits::And if a.0 >= 0 && b.0 >= 0 => Some((0, a.1.min(b.1))),
+        Bits::And if b.0 >= 0 => Some((0, b.1)),
+        Bits::And if a.0 >= 0 => Some((0, a.1)),
+        Bits::ShiftRight => Some((a.0.min(0), a.1.max(0))),
+        Bits::And | Bits::Or | Bits::Xor | Bits::ShiftLeft => None,
+    }
 }
 
 fn within(inner: Bounds, outer: Bounds) -> bool {
@@ -174,6 +187,8 @@ impl Builder {
                 (false, false) => of(a).zip(of(b)).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1))),
             },
             Expr::NullIf(a, _) => of(a),
+            Expr::Bits { op, a, b } => of(a).zip(of(b)).and_then(|(a, b)| of_bits(op, a, b)),
+            Expr::Place { .. } => Some((0, i32::MAX.into())),
             Expr::Lookup { table, .. } => self.table_bounds(table),
             Expr::DatePart { part, .. } => {
                 use super::expr::DatePart as P;
@@ -201,6 +216,8 @@ impl Builder {
             | Expr::IsNull(_)
             | Expr::IsDistinct(..)
             | Expr::AddMonths { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
             | Expr::TextMatch { .. }
             | Expr::TextSlice { .. }
             | Expr::TextTrim { .. } => None,

@@ -56,7 +56,9 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
             Expr::TextMatch { pattern: ParameterId(id), .. }
             | Expr::TextPosition { pattern: ParameterId(id), .. }
             | Expr::TextTrim { characters: ParameterId(id), .. } => *id = parameters.of(*id),
-            Expr::Member { table: TableId(id), .. } | Expr::Lookup { table: TableId(id), .. } => *id = tables.of(*id),
+            Expr::Member { table: TableId(id), .. }
+            | Expr::Lookup { table: TableId(id), .. }
+            | Expr::Place { table: TableId(id), .. } => *id = tables.of(*id),
             Expr::Constant { .. }
             | Expr::Arithmetic { .. }
             | Expr::Negate { .. }
@@ -73,7 +75,10 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
             | Expr::DatePart { .. }
             | Expr::AddMonths { .. }
             | Expr::TextLength { .. }
-            | Expr::TextSlice { .. } => {}
+            | Expr::TextSlice { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. } => {}
         }
         places[at] = ExprId(exprs.len() as u32);
         exprs.push(expr);
@@ -135,9 +140,9 @@ impl Sink {
             Self::Bitmap => Vec::new(),
             Self::Group { keys, aggregates, .. } => {
                 let keys = keys.iter_mut().map(|key| &mut key.expr);
-                let inputs = aggregates.iter_mut().flat_map(|Aggregate { op, input, filter }| {
-                    filter.iter_mut().chain(input.iter_mut()).chain(op.second_mut())
-                });
+                let inputs = aggregates
+                    .iter_mut()
+                    .flat_map(|Aggregate { op, input, filter }| filter.iter_mut().chain(input.iter_mut()).chain(op.second_mut()));
                 keys.chain(inputs).collect()
             }
             Self::TopK { order, columns, .. } => order.iter_mut().map(|o| &mut o.expr).chain(columns.iter_mut()).collect(),

@@ -1,6 +1,8 @@
 //! Expressions: a closed list of nodes, each with its rule of types and its meaning.
 
+use super::bits::Bits;
 use super::fault::Fault;
+use super::math::{Math, MathPair};
 use super::scalar::{Scalar, Type, ValueType};
 use super::string::{MatchOp, TextUnit, TrimSide};
 use super::{ColumnId, ParameterId, Pipeline, TableId};
@@ -186,6 +188,39 @@ pub enum Expr {
         /// Which characters: those of a parameter of type text.
         characters: ParameterId,
     },
+    /// A function of an `F64`. Result `F64`.
+    Math {
+        /// Which.
+        op: Math,
+        /// The operand.
+        a: ExprId,
+    },
+    /// A function of two `F64`. Result `F64`.
+    MathPair {
+        /// Which.
+        op: MathPair,
+        /// The first operand.
+        a: ExprId,
+        /// The second.
+        b: ExprId,
+    },
+    /// `a op b` of the bits of two `I32` or two `I64`.
+    Bits {
+        /// What is computed.
+        op: Bits,
+        /// The left operand.
+        a: ExprId,
+        /// The right operand.
+        b: ExprId,
+    },
+    /// How many elements of a table are not greater than `a`: an `I32` or `I64`, and the table of its type, ascending and
+    /// without NULLs. Result `I32`. With a table of the moments at which something changes it finds what holds at `a`.
+    Place {
+        /// What is looked for.
+        a: ExprId,
+        /// Where.
+        table: TableId,
+    },
 }
 
 /// What `Expr::Arithmetic` computes.
@@ -352,7 +387,9 @@ impl Expr {
             | Self::TextLength { a, .. }
             | Self::TextMatch { a, .. }
             | Self::TextPosition { a, .. }
-            | Self::TextTrim { a, .. } => vec![a],
+            | Self::TextTrim { a, .. }
+            | Self::Math { a, .. }
+            | Self::Place { a, .. } => vec![a],
             Self::Arithmetic { a, b, .. }
             | Self::Compare { a, b, .. }
             | Self::And(a, b)
@@ -360,6 +397,8 @@ impl Expr {
             | Self::IsDistinct(a, b)
             | Self::Coalesce(a, b)
             | Self::NullIf(a, b)
+            | Self::MathPair { a, b, .. }
+            | Self::Bits { a, b, .. }
             | Self::AddMonths { a, months: b } => vec![a, b],
             Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
             Self::TextSlice { a, start, length: None } => vec![a, start],
@@ -382,7 +421,9 @@ impl Expr {
             | Self::TextLength { a, .. }
             | Self::TextMatch { a, .. }
             | Self::TextPosition { a, .. }
-            | Self::TextTrim { a, .. } => vec![a],
+            | Self::TextTrim { a, .. }
+            | Self::Math { a, .. }
+            | Self::Place { a, .. } => vec![a],
             Self::Arithmetic { a, b, .. }
             | Self::Compare { a, b, .. }
             | Self::And(a, b)
@@ -390,6 +431,8 @@ impl Expr {
             | Self::IsDistinct(a, b)
             | Self::Coalesce(a, b)
             | Self::NullIf(a, b)
+            | Self::MathPair { a, b, .. }
+            | Self::Bits { a, b, .. }
             | Self::AddMonths { a, months: b } => vec![a, b],
             Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
             Self::TextSlice { a, start, length: None } => vec![a, start],
@@ -412,6 +455,8 @@ impl Expr {
             Self::Negate { fault, .. } | Self::Cast { fault, .. } => fault.is_some(),
             Self::AddMonths { .. } => true,
             Self::TextSlice { length, .. } => length.is_some(),
+            Self::Math { op, .. } => !op.faults().is_empty(),
+            Self::MathPair { op, .. } => !op.faults().is_empty(),
             Self::Column(_)
             | Self::Parameter(_)
             | Self::Constant { .. }
@@ -431,7 +476,9 @@ impl Expr {
             | Self::TextLength { .. }
             | Self::TextMatch { .. }
             | Self::TextPosition { .. }
-            | Self::TextTrim { .. } => false,
+            | Self::TextTrim { .. }
+            | Self::Bits { .. }
+            | Self::Place { .. } => false,
         }
     }
 
@@ -567,6 +614,25 @@ impl Expr {
             Self::TextTrim { a, characters, .. } => {
                 text_parameter(characters)?;
                 text(a)
+            }
+            Self::Math { op, a } => match of(a)? {
+                found if found.ty == Type::F64 => Ok(found),
+                found => Err(format!("{} of {}", op.name(), found.ty.name())),
+            },
+            Self::MathPair { op, a, b } => match equal(a, b)? {
+                found if found.ty == Type::F64 => Ok(found),
+                found => Err(format!("{} of {}", op.name(), found.ty.name())),
+            },
+            Self::Bits { op, a, b } => match equal(a, b)? {
+                found if matches!(found.ty, Type::I32 | Type::I64) => Ok(found),
+                found => Err(format!("{} of {}", op.name(), found.ty.name())),
+            },
+            Self::Place { a, table: id } => {
+                let (found, list) = (of(a)?, table(id)?);
+                if !matches!(found.ty, Type::I32 | Type::I64) || list.element != found.ty || list.nullable {
+                    return Err(format!("place of {} in a table of {}", found.ty.name(), list.element.name()));
+                }
+                Ok(ValueType { ty: Type::I32, ..found })
             }
         }
     }

@@ -24,13 +24,25 @@ pub enum Fault {
     DateRange = 8,
     /// 22008 `timestamp out of range`.
     TimestampRange = 9,
+    /// 2201E `cannot take logarithm of zero`.
+    LogarithmZero = 20,
+    /// 2201E `cannot take logarithm of a negative number`.
+    LogarithmNegative = 21,
+    /// 2201F `cannot take square root of a negative number`.
+    SquareRootNegative = 22,
+    /// 2201F `zero raised to a negative power is undefined`.
+    PowerZeroNegative = 23,
+    /// 2201F `a negative number raised to a non-integer power yields a complex result`.
+    PowerComplex = 24,
+    /// 22003 `input is out of range`.
+    InputRange = 25,
     /// 22011 `negative substring length not allowed`.
-    NegativeLength = 20,
+    NegativeLength = 30,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::SmallintRange,
         Self::IntegerRange,
         Self::BigintRange,
@@ -40,6 +52,12 @@ impl Fault {
         Self::DivisionByZero,
         Self::DateRange,
         Self::TimestampRange,
+        Self::LogarithmZero,
+        Self::LogarithmNegative,
+        Self::SquareRootNegative,
+        Self::PowerZeroNegative,
+        Self::PowerComplex,
+        Self::InputRange,
         Self::NegativeLength,
     ];
 
@@ -60,6 +78,12 @@ impl Fault {
             Self::DivisionByZero => "division_by_zero",
             Self::DateRange => "date_range",
             Self::TimestampRange => "timestamp_range",
+            Self::LogarithmZero => "logarithm_zero",
+            Self::LogarithmNegative => "logarithm_negative",
+            Self::SquareRootNegative => "square_root_negative",
+            Self::PowerZeroNegative => "power_zero_negative",
+            Self::PowerComplex => "power_complex",
+            Self::InputRange => "input_range",
             Self::NegativeLength => "negative_length",
         }
     }
@@ -76,6 +100,12 @@ impl Fault {
             Self::DivisionByZero => "division by zero",
             Self::DateRange => "date out of range",
             Self::TimestampRange => "timestamp out of range",
+            Self::LogarithmZero => "cannot take logarithm of zero",
+            Self::LogarithmNegative => "cannot take logarithm of a negative number",
+            Self::SquareRootNegative => "cannot take square root of a negative number",
+            Self::PowerZeroNegative => "zero raised to a negative power is undefined",
+            Self::PowerComplex => "a negative number raised to a non-integer power yields a complex result",
+            Self::InputRange => "input is out of range",
             Self::NegativeLength => "negative substring length not allowed",
         }
     }

@@ -42,10 +42,12 @@
 //! through text, verifier, interpreter and both generators, and write a row-program file for it. A sink: the
 //! same in `sink.rs`. A statement: the same in `statement.rs`. What one generator supports, the other does.
 
+pub mod bits;
 pub mod builder;
 mod compact;
 pub mod expr;
 pub mod fault;
+pub mod math;
 pub mod prune;
 pub mod scalar;
 pub mod sink;
@@ -56,9 +58,11 @@ pub mod text;
 pub mod values;
 pub mod verify;
 
+pub use bits::Bits;
 pub use builder::{Bounds, Builder};
 pub use expr::{Arithmetic, Comparison, DatePart, Expr, ExprId};
 pub use fault::Fault;
+pub use math::{Math, MathPair};
 pub use scalar::{Scalar, Type, ValueType};
 pub use sink::{Aggregate, AggregateOp, BitOp, Domain, Key, Order, Sink, Strategy};
 pub use statement::{Block, Statement};

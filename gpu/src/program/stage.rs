@@ -142,7 +142,11 @@ impl Pass<'_> {
             | Expr::TextMatch { .. }
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
-            | Expr::TextTrim { .. } => false,
+            | Expr::TextTrim { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => false,
         }
     }
 }

@@ -35,6 +35,10 @@
 //! text_length bytes|characters %A           text_position %A PATTERN
 //! text_match prefix|suffix|contains|like %A PATTERN [ignore_case]
 //! text_slice %A %START [%LENGTH]            text_trim both|leading|trailing %A CHARACTERS
+//! sqrt %A                                   every function of `math.rs` by its name, likewise
+//! power %A %B                               atan2 %A %B
+//! bit_and %A %B                             likewise bit_or bit_xor shift_left shift_right
+//! place %A TABLE
 //! ```
 //!
 //! and a sink one of
@@ -239,6 +243,10 @@ fn write_expr(f: &mut fmt::Formatter<'_>, expr: &Expr) -> fmt::Result {
         Expr::TextSlice { a, start, length: None } => write!(f, "text_slice {a} {start}"),
         Expr::TextSlice { a, start, length: Some(length) } => write!(f, "text_slice {a} {start} {length}"),
         Expr::TextTrim { a, side, characters } => write!(f, "text_trim {} {a} {}", side.name(), characters.0),
+        Expr::Math { op, a } => write!(f, "{} {a}", op.name()),
+        Expr::MathPair { op, a, b } => write!(f, "{} {a} {b}", op.name()),
+        Expr::Bits { op, a, b } => write!(f, "{} {a} {b}", op.name()),
+        Expr::Place { a, table } => write!(f, "place {a} {}", table.0),
     }
 }
 
@@ -422,6 +430,11 @@ pipeline
   %35 = text_slice %0 %1
   %36 = text_slice %0 %1 %2
   %37 = text_trim leading %0 3
+  %38 = sqrt %0
+  %39 = log10 %0
+  %40 = power %0 %1
+  %41 = shift_right %0 %1
+  %42 = place %0 2
   body
     stage
     if %10

@@ -123,7 +123,8 @@ fn are_offsets(values: &Buffer, len: usize, bytes: usize) -> bool {
     let (words, _) = values.as_chunks::<4>();
     let mut offsets = words.iter().take(len + 1).map(|word| i32::from_le_bytes(*word));
     let mut before = 0;
-    offsets.all(|offset| std::mem::replace(&mut before, offset) <= offset) && usize::try_from(before).is_ok_and(|end| end <= bytes)
+    offsets.all(|offset| std::mem::replace(&mut before, offset) <= offset)
+        && usize::try_from(before).is_ok_and(|end| end <= bytes)
 }
 
 /// The bytes with zeros behind them, so that a vector load at any element stays inside.

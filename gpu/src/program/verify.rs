@@ -153,7 +153,9 @@ impl Verifier<'_> {
                 let fits = match ty {
                     Type::I64 | Type::I128 => from.is_integer() && from.bits() <= ty.bits(),
                     Type::F64 => from.is_float() && fault.is_none(),
-                    Type::Bool | Type::I8 | Type::I16 | Type::I32 | Type::U8 | Type::U16 | Type::U32 | Type::F32 | Type::Text => false,
+                    Type::Bool | Type::I8 | Type::I16 | Type::I32 | Type::U8 | Type::U16 | Type::U32 | Type::F32 | Type::Text => {
+                        false
+                    }
                 };
                 let with = if fault.is_some() { " with a fault" } else { "" };
                 if fits { Ok(()) } else { Err(format!("sum {} of {}{with}", ty.name(), from.name())) }

@@ -111,7 +111,9 @@ fn float(value: f64, ty: Type) -> Scalar {
 /// A text of any kind.
 pub(super) fn text(random: &mut Random) -> String {
     let few = |random: &mut Random, most: usize| -> String {
-        (0..random.below(most)).map(|_| random.pick(&['a', 'b', 'B', ' ', '%', '_', '\\', 'é', 'É', '日', '🙂', '\0', '\u{7f}'])).collect()
+        (0..random.below(most))
+            .map(|_| random.pick(&['a', 'b', 'B', ' ', '%', '_', '\\', 'é', 'É', '日', '🙂', '\0', '\u{7f}']))
+            .collect()
     };
     match random.below(12) {
         0 => String::new(),
@@ -229,7 +231,9 @@ pub(super) fn table_values(random: &mut Random, ty: TableType, profile: Profile,
     let nulls = if ty.nullable { 20 } else { 0 };
     let mut values: Vec<Value> = (0..len).map(|_| (!random.percent(nulls)).then(|| profile.value(random, ty.element))).collect();
     if ascending {
-        values.sort_by(|a, b| a.as_ref().zip(b.as_ref()).map_or(std::cmp::Ordering::Equal, |(a, b)| crate::interpret::compare(a, b)));
+        values.sort_by(|a, b| {
+            a.as_ref().zip(b.as_ref()).map_or(std::cmp::Ordering::Equal, |(a, b)| crate::interpret::compare(a, b))
+        });
         values.dedup();
     }
     values

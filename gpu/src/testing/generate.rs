@@ -15,9 +15,9 @@ use crate::interpret::outcome;
 use crate::program::sink::DENSE_LIMIT;
 use crate::program::verify::DISTINCT_LIMIT;
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, BitOp, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, MatchOp,
-    Order, ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType,
-    Values,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
+    MatchOp, Math, MathPair, Order, ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, TextUnit,
+    TrimSide, Type, ValueType, Values,
 };
 
 /// The most times that a row reaches the sink.
@@ -46,8 +46,8 @@ pub fn generate(random: &mut Random) -> Case {
     };
     let risky = random.percent(40);
     let values = Values::default();
-    let (types, known, raising) = (Vec::new(), Vec::new(), Vec::new());
-    let mut generator = Generator { random, pipeline, values, types, known, raising, risky, rows, chunks: &chunks };
+    let (types, known, raising, inexact) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut generator = Generator { random, pipeline, values, types, known, raising, inexact, risky, rows, chunks: &chunks };
     for (at, plan) in plans.iter().enumerate() {
         generator.push(Expr::Column(ColumnId(at as u32)), plan.profile.known());
     }
@@ -74,6 +74,8 @@ struct Generator<'a> {
     known: Vec<Known>,
     /// Of every node, whether evaluating it may raise a fault.
     raising: Vec<bool>,
+    /// Of every node, whether devices may differ in its last digits: what was computed from it could differ in more.
+    inexact: Vec<bool>,
     /// Whether nodes may raise faults.
     risky: bool,
     /// How many rows the input has.
@@ -90,6 +92,7 @@ impl Generator<'_> {
         self.types.push(ty);
         self.known.push(known);
         self.raising.push(raising);
+        self.inexact.push(false);
         ExprId(self.types.len() as u32 - 1)
     }
 
@@ -103,7 +106,8 @@ impl Generator<'_> {
 
     /// A node that this holds of; later ones are as likely as all before them.
     fn find(&mut self, holds: impl Fn(&Self, ExprId) -> bool) -> Option<ExprId> {
-        let all: Vec<ExprId> = (0..self.types.len() as u32).map(ExprId).filter(|id| holds(self, *id)).collect();
+        let all: Vec<ExprId> =
+            (0..self.types.len() as u32).map(ExprId).filter(|id| !self.inexact[id.0 as usize] && holds(self, *id)).collect();
         let recent = if self.random.percent(60) { all.len().saturating_sub(4) } else { 0 };
         (!all.is_empty()).then(|| {
             let among = &all[recent..];
@@ -179,7 +183,7 @@ impl Generator<'_> {
 
     /// Tries to make a node.
     fn node(&mut self) -> Option<ExprId> {
-        match self.random.below(29) {
+        match self.random.below(33) {
             0 => {
                 let ty = self.random.pick(&Type::ALL);
                 Some(self.constant(ty))
@@ -260,8 +264,11 @@ impl Generator<'_> {
                 Some(self.push(Expr::NullIf(a, b), known))
             }
             21 | 22 => self.cast(),
-            23..=27 => self.string(),
-            _ => self.date(),
+            23 => self.date(),
+            24..=25 => self.math(),
+            26 => self.bits(),
+            27..=31 => self.string(),
+            _ => self.place(),
         }
     }
 
@@ -418,6 +425,73 @@ impl Generator<'_> {
         Some(self.push(Expr::Constant { ty: Type::I64, value: Some(value) }, known))
     }
 
+    fn math(&mut self) -> Option<ExprId> {
+        let a = self.find_type(Type::F64)?;
+        if self.random.percent(20) {
+            let op = self.random.pick(&MathPair::ALL);
+            if !self.risky && !op.faults().is_empty() {
+                return None;
+            }
+            let b = self.other(a);
+            let made = self.push(Expr::MathPair { op, a, b }, Known::any(Type::F64));
+            self.inexact[made.0 as usize] = true;
+            return Some(made);
+        }
+        let op = self.random.pick(&Math::ALL);
+        let not_negative = matches!(self.known(a), Known::Float { greatest: Some(_), special: false });
+        if !self.risky && !op.faults().is_empty() && !(op == Math::Sqrt && not_negative) {
+            return None;
+        }
+        let known = match op {
+            Math::Abs | Math::Floor | Math::Ceil | Math::Round | Math::Trunc if not_negative => {
+                let Known::Float { greatest: Some(greatest), special } = self.known(a) else { return None };
+                Known::Float { greatest: Some(greatest + 1.0).filter(|greatest| *greatest <= known::MODEST), special }
+            }
+            Math::Sqrt
+            | Math::Cbrt
+            | Math::Exp
+            | Math::Ln
+            | Math::Log10
+            | Math::Sin
+            | Math::Cos
+            | Math::Tan
+            | Math::Cot
+            | Math::Asin
+            | Math::Acos
+            | Math::Atan
+            | Math::Sinh
+            | Math::Cosh
+            | Math::Tanh
+            | Math::Asinh
+            | Math::Acosh
+            | Math::Atanh
+            | Math::Abs
+            | Math::Sign
+            | Math::Floor
+            | Math::Ceil
+            | Math::Round
+            | Math::Trunc => Known::any(Type::F64),
+        };
+        let made = self.push(Expr::Math { op, a }, known);
+        self.inexact[made.0 as usize] = !op.is_exact();
+        Some(made)
+    }
+
+    fn bits(&mut self) -> Option<ExprId> {
+        let a = self.find(|this, id| matches!(this.ty(id), Type::I32 | Type::I64))?;
+        let b = self.other(a);
+        let op = self.random.pick(&Bits::ALL);
+        Some(self.push(Expr::Bits { op, a, b }, Known::any(self.ty(a))))
+    }
+
+    fn place(&mut self) -> Option<ExprId> {
+        let a = self.find(|this, id| matches!(this.ty(id), Type::I32 | Type::I64))?;
+        let profile = self.profile_near(a);
+        let (table, _) = self.table(TableType { element: self.ty(a), nullable: false }, profile, true);
+        let length = self.values.tables[table.0 as usize].len as i128;
+        Some(self.push(Expr::Place { a, table }, Known::int(0, length)))
+    }
+
     fn date(&mut self) -> Option<ExprId> {
         let date = |this: &Self, id: ExprId| {
             let inside = this.known(id).range().is_some_and(|(low, high)| DATES.0 <= low && high <= DATES.1);
@@ -473,6 +547,7 @@ impl Generator<'_> {
                 self.types.push(ValueType::nullable(Type::Bool));
                 self.known.push(Known::Bool);
                 self.raising.push(false);
+                self.inexact.push(false);
             }
             self.types = self.pipeline.value_types().unwrap_or_else(|why| panic!("the stage pass made a wrong node: {why}"));
         }
@@ -517,7 +592,12 @@ impl Generator<'_> {
 
     fn sink(&mut self) {
         self.pipeline.sink = match self.random.below(10) {
-            0..=2 => Sink::Materialize { columns: self.some_nodes(6) },
+            0..=2 => {
+                let mut columns = self.some_nodes(6);
+                let inexact = (0..self.types.len() as u32).map(ExprId).filter(|id| self.inexact[id.0 as usize]);
+                columns.extend(inexact);
+                Sink::Materialize { columns }
+            }
             3 => Sink::Bitmap,
             4 | 5 => self.group(Vec::new(), Strategy::Single),
             6 => self.dense(),

@@ -160,13 +160,24 @@ fn trimmed(mut value: i128, mut scale: i8) -> (i128, i8) {
     (value, scale)
 }
 
+/// The least digits, and how many digits of the value are a group; none where it is 0 and shows no digits.
+fn counted(zero: bool, least: u8) -> Option<(u8, i32)> {
+    match least {
+        super::VARIANCE.. if zero => None,
+        super::DEVIATION.. => Some((least - super::DEVIATION, 2)),
+        super::VARIANCE.. => Some((least - super::VARIANCE, 4)),
+        _ => Some((least, 4)),
+    }
+}
+
 /// A quotient of scale `scale`, cut (halves away from zero) to the digits that PostgreSQL shows.
 pub(super) fn quotient128(value: i128, scale: i8, least: u8) -> (i128, i8) {
     if least == super::TRIMMED {
         return trimmed(value, scale);
     }
     let magnitude = value.unsigned_abs();
-    let exceeds = |weight: i32| match i32::from(scale) + 4 * weight {
+    let Some((least, group)) = counted(value == 0, least) else { return (0, 0) };
+    let exceeds = |weight: i32| match i32::from(scale) + group * weight {
         exponent @ 0..=38 => magnitude > power(exponent as u32),
         exponent => exponent < 0,
     };
@@ -194,7 +205,8 @@ pub(super) fn quotient256(value: i256, scale: i8, least: u8) -> (i256, i8) {
     let ten = i256::from_i128(10);
     // The least value has no magnitude; the next is as good.
     let magnitude = value.checked_abs().unwrap_or(i256::MAX);
-    let exceeds = |weight: i32| match i32::from(scale) + 4 * weight {
+    let Some((least, group)) = counted(value == i256::ZERO, least) else { return (i256::ZERO, 0) };
+    let exceeds = |weight: i32| match i32::from(scale) + group * weight {
         exponent @ 0..=76 => magnitude > ten.wrapping_pow(exponent as u32),
         exponent => exponent < 0,
     };

@@ -40,9 +40,21 @@ use self::cells::{Cells, Source};
 /// Stands for "without trailing zeros" where the least scale of a quotient would stand.
 const TRIMMED: u8 = u8::MAX;
 
+/// Is added to the least scale of a variance: 0 has no digits.
+const VARIANCE: u8 = 128;
+
+/// Is added to the least scale of a standard deviation: it has as many digits as its square.
+const DEVIATION: u8 = 128 + 64;
+
 /// What the metadata of a numeric column says of the digits to show.
 fn shown_digits(text: &str) -> Option<u8> {
-    if text == warpwise_engine::types::TRIM { Some(TRIMMED) } else { text.parse().ok().filter(|least| *least != TRIMMED) }
+    let least = |text: &str, below: u8| text.parse().ok().filter(|least| *least < below);
+    match text.split_once(' ') {
+        Some(("variance", digits)) => least(digits, 63).map(|least: u8| VARIANCE + least),
+        Some(("deviation", digits)) => least(digits, 63).map(|least: u8| DEVIATION + least),
+        _ if text == warpwise_engine::types::TRIM => Some(TRIMMED),
+        _ => least(text, VARIANCE),
+    }
 }
 
 /// The field metadata key of a column of quotients: the least digits to show after the point. Values then show as

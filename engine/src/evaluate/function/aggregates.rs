@@ -164,7 +164,7 @@ fn spread(c: &Call<'_>, rows: Rows<'_>, sample: bool, root: bool) -> Result<Datu
     }
     let below = if sample { count.mul(&count.sub(&Numeric::from(1i64))?)? } else { count.mul(&count)? };
     let variance = above.div(&below)?;
-    Ok(Datum::numeric(if root { variance.sqrt()? } else { variance }))
+    Ok(Datum::numeric(if root { crate::function::spread::deviation(&variance)? } else { variance }))
 }
 
 /// The aggregates and window functions.

@@ -102,7 +102,8 @@ fn shift_days(us: i64, v: Interval) -> Result<i64> {
     days.checked_mul(USECS_PER_DAY).and_then(|d| d.checked_add(time)).ok_or_else(timestamp_range)
 }
 
-fn moved(us: i64, v: Interval, zone: Option<&chrono_tz::Tz>) -> Result<i64> {
+/// A moment, or without a zone a local time, and an interval later.
+pub fn moved(us: i64, v: Interval, zone: Option<&chrono_tz::Tz>) -> Result<i64> {
     if is_infinite(us) {
         return Ok(us);
     }
@@ -429,75 +430,145 @@ fn date_part(c: &Call<'_>, a: &[Datum]) -> Result<Datum> {
     })
 }
 
-fn truncate_local(us: i64, field: &str) -> Option<i64> {
-    let f = Fields::of(us);
-    let day = |year: i64, month: i64, day: i64| Some(days_from_civil(year, month as u32, day as u32) * USECS_PER_DAY);
-    let within = |unit: i64| Some(us - us.rem_euclid(unit));
-    match field {
-        "microseconds" => Some(us),
-        "milliseconds" => within(1000),
-        "second" => within(USECS_PER_SEC),
-        "minute" => within(60 * USECS_PER_SEC),
-        "hour" => within(USECS_PER_HOUR),
-        "day" => within(USECS_PER_DAY),
-        "week" => Some((f.date() - (f.weekday() + 6) % 7) * USECS_PER_DAY),
-        "month" => day(f.year, f.month, 1),
-        "quarter" => day(f.year, (f.month - 1) / 3 * 3 + 1, 1),
-        "year" => day(f.year, 1, 1),
-        "decade" => day(f.year.div_euclid(10) * 10, 1, 1),
-        "century" => day((f.year - 1).div_euclid(100) * 100 + 1, 1, 1),
-        "millennium" => day((f.year - 1).div_euclid(1000) * 1000 + 1, 1, 1),
-        _ => None,
+/// What `date_trunc` cuts a moment to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Nothing is cut.
+    Microseconds,
+    /// A thousandth of a second.
+    Milliseconds,
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A week, which begins on Monday.
+    Week,
+    /// A month.
+    Month,
+    /// Three months.
+    Quarter,
+    /// A year.
+    Year,
+    /// Ten years, the first of which ends in 0.
+    Decade,
+    /// A hundred years, the first of which ends in 01.
+    Century,
+    /// A thousand years, the first of which ends in 001.
+    Millennium,
+}
+
+impl Cut {
+    /// The one of that name, for values of a type.
+    pub fn named(name: &str, of: SqlType) -> Result<Self> {
+        Ok(match unit(name).as_str() {
+            "microseconds" => Self::Microseconds,
+            "milliseconds" => Self::Milliseconds,
+            "second" => Self::Second,
+            "minute" => Self::Minute,
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            "week" => Self::Week,
+            "month" => Self::Month,
+            "quarter" => Self::Quarter,
+            "year" => Self::Year,
+            "decade" => Self::Decade,
+            "century" => Self::Century,
+            "millennium" => Self::Millennium,
+            "dow" | "doy" | "isodow" | "isoyear" | "epoch" | "julian" | "timezone" | "timezone_hour" | "timezone_minute" => {
+                return Err(unsupported_unit(name, of));
+            }
+            _ => return Err(unknown_unit(name, of)),
+        })
+    }
+
+    /// How many microseconds it is, where that is the same everywhere and less than a day.
+    pub fn width(self) -> Option<i64> {
+        match self {
+            Self::Microseconds => Some(1),
+            Self::Milliseconds => Some(1000),
+            Self::Second => Some(USECS_PER_SEC),
+            Self::Minute => Some(60 * USECS_PER_SEC),
+            Self::Hour => Some(USECS_PER_HOUR),
+            Self::Day
+            | Self::Week
+            | Self::Month
+            | Self::Quarter
+            | Self::Year
+            | Self::Decade
+            | Self::Century
+            | Self::Millennium => None,
+        }
+    }
+
+    /// A local time, cut.
+    fn local(self, us: i64) -> i64 {
+        if let Some(width) = self.width() {
+            return us - us.rem_euclid(width);
+        }
+        let f = Fields::of(us);
+        let first = |year: i64, month: i64| days_from_civil(year, month as u32, 1) * USECS_PER_DAY;
+        match self {
+            Self::Week => (f.date() - (f.weekday() + 6) % 7) * USECS_PER_DAY,
+            Self::Month => first(f.year, f.month),
+            Self::Quarter => first(f.year, (f.month - 1) / 3 * 3 + 1),
+            Self::Year => first(f.year, 1),
+            Self::Decade => first(f.year.div_euclid(10) * 10, 1),
+            Self::Century => first((f.year - 1).div_euclid(100) * 100 + 1, 1),
+            Self::Millennium => first((f.year - 1).div_euclid(1000) * 1000 + 1, 1),
+            Self::Microseconds | Self::Milliseconds | Self::Second | Self::Minute | Self::Hour | Self::Day => {
+                us - us.rem_euclid(USECS_PER_DAY)
+            }
+        }
+    }
+
+    /// A moment, cut by the clocks of a zone, or, without one, a local time. Infinities stay.
+    pub fn of(self, us: i64, zone: Option<Zone>) -> i64 {
+        match zone {
+            _ if is_infinite(us) => us,
+            None => self.local(us),
+            // Below a day the offset stays, so that an hour that comes twice stays the one it is.
+            Some(zone) if self.width().is_some() => {
+                let east = zone.local(us) - us;
+                self.local(us + east) - east
+            }
+            Some(zone) => zone.utc(self.local(zone.local(us))),
+        }
     }
 }
 
 fn date_trunc(c: &Call<'_>, a: &[Datum]) -> Result<Datum> {
-    let field = unit(a[0].str());
-    let bad = || match field.as_str() {
-        "dow" | "doy" | "isodow" | "isoyear" | "epoch" | "julian" | "timezone" | "timezone_hour" | "timezone_minute" => {
-            unsupported_unit(a[0].str(), c.types[1])
-        }
-        _ => unknown_unit(a[0].str(), c.types[1]),
-    };
+    let cut = Cut::named(a[0].str(), c.types[1])?;
     if let Datum::Interval(v) = &a[1] {
         let months = |unit: i32| Interval { months: v.months / unit * unit, days: 0, us: 0 };
         let us = |unit: i64| Interval { us: v.us / unit * unit, ..*v };
-        return Ok(Datum::Interval(match field.as_str() {
-            "microseconds" => *v,
-            "milliseconds" => us(1000),
-            "second" => us(USECS_PER_SEC),
-            "minute" => us(60 * USECS_PER_SEC),
-            "hour" => us(USECS_PER_HOUR),
-            "day" => Interval { us: 0, ..*v },
-            "month" => months(1),
-            "quarter" => months(3),
-            "year" => months(12),
-            "decade" => months(120),
-            "century" => months(1200),
-            "millennium" => months(12_000),
-            "week" => {
+        return Ok(Datum::Interval(match cut {
+            Cut::Microseconds => *v,
+            Cut::Milliseconds => us(1000),
+            Cut::Second => us(USECS_PER_SEC),
+            Cut::Minute => us(60 * USECS_PER_SEC),
+            Cut::Hour => us(USECS_PER_HOUR),
+            Cut::Day => Interval { us: 0, ..*v },
+            Cut::Month => months(1),
+            Cut::Quarter => months(3),
+            Cut::Year => months(12),
+            Cut::Decade => months(120),
+            Cut::Century => months(1200),
+            Cut::Millennium => months(12_000),
+            Cut::Week => {
                 return Err(unsupported_unit(a[0].str(), c.types[1]).detail("Months usually have fractional weeks."));
             }
-            _ => return Err(bad()),
         }));
     }
-    let us = a[1].ticks();
-    if is_infinite(us) {
-        return Ok(a[1].clone());
-    }
-    if !matches!(a[1], Datum::Timestamptz(_)) {
-        return Ok(Datum::Timestamp(truncate_local(us, &field).ok_or_else(bad)?));
-    }
-    let zone = match a.get(2) {
-        Some(zone) => zone_named(zone.str())?,
-        None => Zone::Named(c.ctx.zone),
+    let zone = match (&a[1], a.get(2)) {
+        (Datum::Timestamptz(_), Some(zone)) => Some(zone_named(zone.str())?),
+        (Datum::Timestamptz(_), None) => Some(Zone::Named(c.ctx.zone)),
+        (_, _) => None,
     };
-    // Below a day the offset stays, so that an hour that comes twice stays the one it is.
-    if matches!(field.as_str(), "microseconds" | "milliseconds" | "second" | "minute" | "hour") {
-        let east = zone.local(us) - us;
-        return Ok(Datum::Timestamptz(truncate_local(us + east, &field).ok_or_else(bad)? - east));
-    }
-    Ok(Datum::Timestamptz(zone.utc(truncate_local(zone.local(us), &field).ok_or_else(bad)?)))
+    Ok(rewrap(&a[1], cut.of(a[1].ticks(), zone)))
 }
 
 /// A time zone by name or by offset.
@@ -510,7 +581,8 @@ pub enum Zone {
 }
 
 impl Zone {
-    fn local(self, us: i64) -> i64 {
+    /// What its clocks show at a moment.
+    pub fn local(self, us: i64) -> i64 {
         match self {
             _ if is_infinite(us) => us,
             Self::Named(zone) => to_local(us, &zone),
@@ -518,7 +590,8 @@ impl Zone {
         }
     }
 
-    fn utc(self, us: i64) -> i64 {
+    /// The moment at which its clocks show this.
+    pub fn utc(self, us: i64) -> i64 {
         match self {
             _ if is_infinite(us) => us,
             Self::Named(zone) => local_to_utc(us, &zone),
@@ -686,23 +759,33 @@ fn series(c: &Call<'_>, a: &[Datum]) -> Result<Vec<Datum>> {
     Ok(out)
 }
 
-fn date_bin(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
-    let stride = a[0].interval();
-    let bad = |m: &str| Err(Error::new(Condition::DatetimeFieldOverflow, m));
+/// How wide the bins of a stride are.
+pub fn bin_width(stride: Interval) -> Result<i64> {
     if stride.months != 0 {
         return Err(Error::unsupported("timestamps cannot be binned into intervals containing months or years"));
     }
-    let width =
-        i64::from(stride.days).checked_mul(USECS_PER_DAY).and_then(|d| d.checked_add(stride.us)).ok_or_else(interval_range)?;
-    if width <= 0 {
-        return bad("stride must be greater than zero");
+    let width = i64::from(stride.days).checked_mul(USECS_PER_DAY).and_then(|d| d.checked_add(stride.us));
+    match width.ok_or_else(interval_range)? {
+        width if width <= 0 => Err(Error::new(Condition::DatetimeFieldOverflow, "stride must be greater than zero")),
+        width => Ok(width),
     }
-    let (at, origin) = (a[1].ticks(), a[2].ticks());
+}
+
+/// Where the bin of a moment begins.
+pub fn bin(at: i64, origin: i64, width: i64) -> Result<i64> {
     if is_infinite(at) {
-        return Ok(a[1].clone());
+        return Ok(at);
+    }
+    if is_infinite(origin) {
+        return Err(Error::new(Condition::DatetimeFieldOverflow, "origin out of range"));
     }
     let past = at.checked_sub(origin).ok_or_else(interval_range)?;
-    Ok(rewrap(&a[1], origin + past - past.rem_euclid(width)))
+    checked_timestamp(at.checked_sub(past.rem_euclid(width)).ok_or_else(timestamp_range)?)
+}
+
+fn date_bin(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
+    let width = bin_width(a[0].interval())?;
+    Ok(rewrap(&a[1], bin(a[1].ticks(), a[2].ticks(), width)?))
 }
 
 fn is_finite(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {

@@ -4,8 +4,10 @@ use super::{Call, Line, call, set};
 use crate::error::{Condition, Error, Result};
 use crate::evaluate::cast::integer;
 use crate::evaluate::datum::Datum;
+use crate::function::math::Operation;
 use crate::types::Base;
 use crate::types::numeric::Numeric;
+use warpwise_gpu::program::{Math, MathPair};
 
 /// Computes in double precision and refuses what does not fit: `22003`.
 /// `zero_is_underflow` where nothing out of something means that digits were lost.
@@ -37,45 +39,24 @@ pub fn absolute(c: &Call<'_>, a: &[Datum]) -> Result<Datum> {
     })
 }
 
+/// A function of doubles, by the code that computes it over tables.
+fn double(operation: Operation, a: &[Datum]) -> Result<Datum> {
+    let value = operation.compute(a[0].float(), a.get(1).map_or(0.0, Datum::float));
+    value.map(Datum::Float8).map_err(Error::fault)
+}
+
+fn one(op: Math, a: &[Datum]) -> Result<Datum> {
+    double(Operation::One(op), a)
+}
+
 /// The square root of a double.
-pub fn square_root(c: &Call<'_>, a: &[Datum]) -> Result<Datum> {
-    if a[0].float() < 0.0 {
-        return Err(Error::new(Condition::InvalidArgumentForPowerFunction, "cannot take square root of a negative number"));
-    }
-    float(c, &a[..1], |x, _| x.sqrt(), false)
+pub fn square_root(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
+    one(Math::Sqrt, &a[..1])
 }
 
 /// `x ^ y` of doubles.
-pub fn power(c: &Call<'_>, a: &[Datum]) -> Result<Datum> {
-    let (x, y) = (a[0].float(), a[1].float());
-    let bad = |m: &str| Err(Error::new(Condition::InvalidArgumentForPowerFunction, m));
-    if x == 0.0 && y < 0.0 {
-        return bad("zero raised to a negative power is undefined");
-    }
-    if x < 0.0 && y.is_finite() && y.fract() != 0.0 {
-        return bad("a negative number raised to a non-integer power yields a complex result");
-    }
-    float(c, a, f64::powf, true)
-}
-
-fn logarithm(c: &Call<'_>, a: &[Datum], f: fn(f64) -> f64) -> Result<Datum> {
-    let x = a[0].float();
-    let bad = |m: &str| Err(Error::new(Condition::InvalidArgumentForLogarithm, m));
-    if x == 0.0 {
-        return bad("cannot take logarithm of zero");
-    }
-    if x < 0.0 {
-        return bad("cannot take logarithm of a negative number");
-    }
-    float(c, &a[..1], |x, _| f(x), false)
-}
-
-fn in_range(c: &Call<'_>, a: &[Datum], f: fn(f64) -> f64) -> Result<Datum> {
-    let value = f(a[0].float());
-    if value.is_nan() && !a[0].float().is_nan() {
-        return Err(Error::new(Condition::NumericValueOutOfRange, "input is out of range"));
-    }
-    float(c, &a[..1], |_, _| value, false)
+pub fn power(_: &Call<'_>, a: &[Datum]) -> Result<Datum> {
+    double(Operation::Two(MathPair::Power), a)
 }
 
 fn number(a: &[Datum], f: impl Fn(&Numeric) -> Numeric) -> Result<Datum> {
@@ -199,10 +180,7 @@ pub const ALL: &[Line] = &[
     call("abs(float4) float4", absolute),
     call("abs(float8) float8", absolute),
     call("abs(numeric) numeric", absolute),
-    call("sign(float8) float8", |_, a| {
-        let x = a[0].float();
-        Ok(Datum::Float8(if x == 0.0 || x.is_nan() { x } else { x.signum() }))
-    }),
+    call("sign(float8) float8", |_, a| one(Math::Sign, a)),
     call("sign(numeric) numeric", |_, a| number(a, |n| if n.is_nan() { Numeric::NaN } else { Numeric::from(n.signum()) })),
     call("ceil(float8) float8", |c, a| float(c, a, |x, _| x.ceil(), false)),
     call("ceil(numeric) numeric", |_, a| number(a, Numeric::ceil)),
@@ -218,17 +196,17 @@ pub const ALL: &[Line] = &[
     call("trunc(numeric,int4) numeric", |_, a| number(a, |n| n.trunc(a[1].int4()))),
     call("sqrt(float8) float8", square_root),
     call("sqrt(numeric) numeric", |_, a| Ok(Datum::numeric(a[0].num().sqrt()?))),
-    call("cbrt(float8) float8", |c, a| float(c, a, |x, _| x.cbrt(), false)),
+    call("cbrt(float8) float8", |_, a| one(Math::Cbrt, a)),
     call("power(float8,float8) float8", power),
     call("power(numeric,numeric) numeric", |_, a| Ok(Datum::numeric(a[0].num().power(&a[1].num())?))),
     call("pow(float8,float8) float8", power),
     call("pow(numeric,numeric) numeric", |_, a| Ok(Datum::numeric(a[0].num().power(&a[1].num())?))),
-    call("exp(float8) float8", |c, a| float(c, a, |x, _| x.exp(), false)),
+    call("exp(float8) float8", |_, a| one(Math::Exp, a)),
     call("exp(numeric) numeric", |_, a| Ok(Datum::numeric(a[0].num().exp()?))),
-    call("ln(float8) float8", |c, a| logarithm(c, a, f64::ln)),
+    call("ln(float8) float8", |_, a| one(Math::Ln, a)),
     call("ln(numeric) numeric", |_, a| Ok(Datum::numeric(a[0].num().ln()?))),
-    call("log(float8) float8", |c, a| logarithm(c, a, f64::log10)),
-    call("log10(float8) float8", |c, a| logarithm(c, a, f64::log10)),
+    call("log(float8) float8", |_, a| one(Math::Log10, a)),
+    call("log10(float8) float8", |_, a| one(Math::Log10, a)),
     call("log(numeric) numeric", |_, a| Ok(Datum::numeric(Numeric::log(&Numeric::from(10i64), &a[0].num())?))),
     call("log10(numeric) numeric", |_, a| Ok(Datum::numeric(Numeric::log(&Numeric::from(10i64), &a[0].num())?))),
     call("log(numeric,numeric) numeric", |_, a| Ok(Datum::numeric(Numeric::log(&a[0].num(), &a[1].num())?))),
@@ -251,19 +229,22 @@ pub const ALL: &[Line] = &[
     call("width_bucket(numeric,numeric,numeric,int4) int4", width_bucket),
     call("pi() float8", |_, _| Ok(Datum::Float8(std::f64::consts::PI))),
     call("random() float8", |_, _| Ok(Datum::Float8(random()))),
-    call("degrees(float8) float8", |c, a| float(c, a, |x, _| x / (std::f64::consts::PI / 180.0), false)),
-    call("radians(float8) float8", |c, a| float(c, a, |x, _| x * (std::f64::consts::PI / 180.0), false)),
-    call("sin(float8) float8", |c, a| in_range(c, a, f64::sin)),
-    call("cos(float8) float8", |c, a| in_range(c, a, f64::cos)),
-    call("tan(float8) float8", |c, a| in_range(c, a, f64::tan)),
-    call("cot(float8) float8", |c, a| in_range(c, a, |x| 1.0 / x.tan())),
-    call("asin(float8) float8", |c, a| in_range(c, a, f64::asin)),
-    call("acos(float8) float8", |c, a| in_range(c, a, f64::acos)),
-    call("atan(float8) float8", |c, a| in_range(c, a, f64::atan)),
-    call("atan2(float8,float8) float8", |c, a| float(c, a, f64::atan2, false)),
-    call("sinh(float8) float8", |c, a| float(c, a, |x, _| x.sinh(), false)),
-    call("cosh(float8) float8", |c, a| float(c, a, |x, _| x.cosh(), false)),
-    call("tanh(float8) float8", |c, a| float(c, a, |x, _| x.tanh(), false)),
+    call("degrees(float8) float8", |_, a| double(Operation::Degrees, a)),
+    call("radians(float8) float8", |_, a| double(Operation::Radians, a)),
+    call("sin(float8) float8", |_, a| one(Math::Sin, a)),
+    call("cos(float8) float8", |_, a| one(Math::Cos, a)),
+    call("tan(float8) float8", |_, a| one(Math::Tan, a)),
+    call("cot(float8) float8", |_, a| one(Math::Cot, a)),
+    call("asin(float8) float8", |_, a| one(Math::Asin, a)),
+    call("acos(float8) float8", |_, a| one(Math::Acos, a)),
+    call("atan(float8) float8", |_, a| one(Math::Atan, a)),
+    call("atan2(float8,float8) float8", |_, a| double(Operation::Two(MathPair::Atan2), a)),
+    call("sinh(float8) float8", |_, a| one(Math::Sinh, a)),
+    call("cosh(float8) float8", |_, a| one(Math::Cosh, a)),
+    call("tanh(float8) float8", |_, a| one(Math::Tanh, a)),
+    call("asinh(float8) float8", |_, a| one(Math::Asinh, a)),
+    call("acosh(float8) float8", |_, a| one(Math::Acosh, a)),
+    call("atanh(float8) float8", |_, a| one(Math::Atanh, a)),
     set("generate_series(int4,int4) setof int4", series),
     set("generate_series(int4,int4,int4) setof int4", series),
     set("generate_series(int8,int8) setof int8", series),

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow::array::BooleanBufferBuilder;
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageReader};
@@ -14,7 +15,7 @@ use parquet::file::reader::SerializedPageReader;
 
 use super::bytes::Part;
 use super::hybrid::{self, Key};
-use super::values::{self, Store, Stored, Values};
+use super::values::{self, Stored, Values};
 
 /// The values of a column of a row group; none where pages are of a kind that is not read here.
 pub fn read(file: &File, metadata: &ParquetMetaData, group: usize, leaf: usize, ty: &DataType) -> Result<Option<Vec<ArrayRef>>> {

@@ -82,7 +82,12 @@ fn columns(rows: usize, distinct: u64, nulls: bool, draw: &mut Draw) -> RecordBa
         let values = some(draw).into_iter().map(|v| v.map(i128::from));
         Arc::new(values.collect::<Decimal128Array>().with_precision_and_scale(precision, 2).unwrap())
     };
-    let texts: ArrayRef = Arc::new(some(draw).into_iter().map(|v| v.map(|v| "é".repeat((v % 5).unsigned_abs() as usize) + &v.to_string())).collect::<StringArray>());
+    let texts: ArrayRef = Arc::new(
+        some(draw)
+            .into_iter()
+            .map(|v| v.map(|v| "é".repeat((v % 5).unsigned_abs() as usize) + &v.to_string()))
+            .collect::<StringArray>(),
+    );
     let all: Vec<(&str, ArrayRef)> = vec![
         ("i64", Arc::clone(&longs)),
         ("i32", to(&longs, DataType::Int32)),

@@ -169,7 +169,9 @@ impl Values {
     /// The array of a column of this type; decimals come no wider than they are stored.
     pub fn finish(self, ty: &DataType, nulls: Option<NullBuffer>) -> Result<Option<ArrayRef>> {
         let (ty, rows, buffer) = match (self, ty) {
-            (Self::Words(values), DataType::Decimal128(p, s)) => (DataType::Decimal32(*p, *s), values.len(), Buffer::from_vec(values)),
+            (Self::Words(values), DataType::Decimal128(p, s)) => {
+                (DataType::Decimal32(*p, *s), values.len(), Buffer::from_vec(values))
+            }
             (Self::Words(values), _) => (ty.clone(), values.len(), Buffer::from_vec(values)),
             (Self::Narrow(16, values), _) => (ty.clone(), values.len(), cut(values, |value| value as i16)),
             (Self::Narrow(_, values), _) => (ty.clone(), values.len(), cut(values, |value| value as i8)),

@@ -6,7 +6,7 @@ use cranelift::prelude::*;
 use super::function::{Held, Loop, is_signed, plain, register};
 use super::scalar::Checks;
 use crate::primitive::Primitive;
-use crate::program::{Arithmetic, Comparison, Expr, ExprId, Fault, Scalar, TableId, Type as Ty};
+use crate::program::{Arithmetic, Bits, Comparison, Expr, ExprId, Fault, Scalar, TableId, Type as Ty};
 
 impl Loop<'_, '_> {
     /// A node's value.
@@ -160,6 +160,27 @@ impl Loop<'_, '_> {
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
             | Expr::TextTrim { .. } => self.text_node(id),
+            Expr::Math { op, a } => self.math(op, a),
+            Expr::MathPair { op, a, b } => self.math_pair(op, a, b),
+            Expr::Bits { op, a, b } => {
+                let (a, b) = (self.evaluate(a), self.evaluate(b));
+                let (x, y) = (a.value, b.value);
+                let value = match op {
+                    Bits::And => self.b.ins().band(x, y),
+                    Bits::Or => self.b.ins().bor(x, y),
+                    Bits::Xor => self.b.ins().bxor(x, y),
+                    Bits::ShiftLeft => self.b.ins().ishl(x, y),
+                    Bits::ShiftRight => self.b.ins().sshr(x, y),
+                };
+                Held { value, valid: self.both(a.valid, b.valid) }
+            }
+            Expr::Place { a, table } => {
+                let operand = self.facts.ty(a).ty;
+                let held = self.evaluate(a);
+                let (values, _, length) = self.table(table.0);
+                let word = self.word_of(operand, held.value);
+                Held { value: self.call(Primitive::Place(operand), &[values, length, word]), valid: held.valid }
+            }
         }
     }
 

@@ -147,7 +147,7 @@ impl<'a, 'f> Loop<'a, 'f> {
                 Expr::Column(column) => columns.push(column.0),
                 Expr::Parameter(parameter) => scalars.push(parameter.0),
                 Expr::InRange { low, high, .. } => scalars.extend([low.0, high.0]),
-                Expr::Member { table, .. } | Expr::Lookup { table, .. } => tables.push(table.0),
+                Expr::Member { table, .. } | Expr::Lookup { table, .. } | Expr::Place { table, .. } => tables.push(table.0),
                 Expr::Constant { .. }
                 | Expr::Arithmetic { .. }
                 | Expr::Negate { .. }
@@ -167,7 +167,10 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::TextMatch { .. }
                 | Expr::TextPosition { .. }
                 | Expr::TextSlice { .. }
-                | Expr::TextTrim { .. } => {}
+                | Expr::TextTrim { .. }
+                | Expr::Math { .. }
+                | Expr::MathPair { .. }
+                | Expr::Bits { .. } => {}
             }
             wanted.extend(expr.operands());
         }

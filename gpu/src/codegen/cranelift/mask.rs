@@ -132,7 +132,11 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
         | Expr::TextMatch { .. }
         | Expr::TextPosition { .. }
         | Expr::TextSlice { .. }
-        | Expr::TextTrim { .. } => None,
+        | Expr::TextTrim { .. }
+        | Expr::Math { .. }
+        | Expr::MathPair { .. }
+        | Expr::Bits { .. }
+        | Expr::Place { .. } => None,
     }
 }
 

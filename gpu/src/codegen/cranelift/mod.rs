@@ -14,6 +14,7 @@ mod function;
 pub mod group;
 pub mod layout;
 pub mod mask;
+mod math;
 mod module;
 mod rows;
 mod scalar;
@@ -314,6 +315,16 @@ fn conditions(block: &[crate::program::Statement]) -> Vec<ExprId> {
 mod tests {
     use super::*;
     use crate::program::text::parse;
+    use crate::testing::{Random, generate};
+
+    /// Cranelift's verifier, which runs in tests alone, has nothing to say of any loop.
+    #[test]
+    fn loops_are_well_formed() {
+        for seed in 0..300 {
+            let pipeline = generate(&mut Random::new(seed)).pipeline;
+            Code::compile(&pipeline).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{pipeline}"));
+        }
+    }
 
     /// A group over a column of `i32` that counts rows (8 bytes), and distinct values in so many bytes each.
     fn group(strategy: &str, key: &str, states: &[u32]) -> Result<Code> {

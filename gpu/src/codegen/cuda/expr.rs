@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 
 use super::scalar::{literal, type_name};
 use super::text::{Header, Writer};
-use crate::program::{Arithmetic, Comparison, Expr, ExprId, Fault, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType};
+use crate::program::{
+    Arithmetic, Bits, Comparison, Expr, ExprId, Fault, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType,
+};
 
 /// About how many instructions it takes to look at a text's bytes. So many that a thread has few rows where it does: they
 /// are read one text after the other in any case.
@@ -70,7 +72,11 @@ impl<'a> Nodes<'a> {
             | Expr::TextMatch { .. }
             | Expr::TextPosition { .. }
             | Expr::TextSlice { .. }
-            | Expr::TextTrim { .. } => format!("v{}", id.0),
+            | Expr::TextTrim { .. }
+            | Expr::Math { .. }
+            | Expr::MathPair { .. }
+            | Expr::Bits { .. }
+            | Expr::Place { .. } => format!("v{}", id.0),
         }
     }
 
@@ -186,6 +192,16 @@ impl<'a> Nodes<'a> {
             Expr::Lookup { .. } => 6,
             Expr::DatePart { .. } => 45,
             Expr::AddMonths { .. } => 20,
+            Expr::Math { op, .. } => {
+                if op.is_exact() {
+                    4
+                } else {
+                    60
+                }
+            }
+            Expr::MathPair { .. } => 120,
+            Expr::Bits { .. } => 1,
+            Expr::Place { .. } => 30,
         }
     }
 
@@ -356,6 +372,42 @@ impl<'a> Nodes<'a> {
                 let (x, y) = (v(a), v(months));
                 self.checked(w, id, &[a, months], |out| format!("add_months({x}, {y}, {out})"));
             }
+            Expr::Math { op, a } => {
+                w.need(Header::Math);
+                let (name, x) = (op.name(), v(a));
+                if op.faults().is_empty() {
+                    self.strict(w, id, &[a], format!("math_{name}({x})"));
+                } else {
+                    self.checked(w, id, &[a], |out| format!("math_{name}({x}, {out})"));
+                }
+            }
+            Expr::MathPair { op, a, b } => {
+                w.need(Header::Math);
+                let (name, x, y) = (op.name(), v(a), v(b));
+                if op.faults().is_empty() {
+                    self.strict(w, id, &[a, b], format!("math_{name}({x}, {y})"));
+                } else {
+                    self.checked(w, id, &[a, b], |out| format!("math_{name}({x}, {y}, {out})"));
+                }
+            }
+            Expr::Bits { op, a, b } => {
+                let (x, y) = (v(a), v(b));
+                let value = match op {
+                    Bits::And => format!("{x} & {y}"),
+                    Bits::Or => format!("{x} | {y}"),
+                    Bits::Xor => format!("{x} ^ {y}"),
+                    Bits::ShiftLeft | Bits::ShiftRight => {
+                        w.need(Header::Project);
+                        format!("{}({x}, {y})", op.name())
+                    }
+                };
+                self.strict(w, id, &[a, b], value);
+            }
+            Expr::Place { a, table } => {
+                w.need(Header::Table);
+                let (t, element) = (table.0, type_name(self.ty(a).ty));
+                self.strict(w, id, &[a], format!("place<{element}>(t{t}, t{t}_length, {})", v(a)));
+            }
         }
     }
 
@@ -516,7 +568,11 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
         | Expr::TextMatch { .. }
         | Expr::TextPosition { .. }
         | Expr::TextSlice { .. }
-        | Expr::TextTrim { .. } => false,
+        | Expr::TextTrim { .. }
+        | Expr::Math { .. }
+        | Expr::MathPair { .. }
+        | Expr::Bits { .. }
+        | Expr::Place { .. } => false,
     }
 }
 

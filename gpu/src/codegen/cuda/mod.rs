@@ -278,4 +278,36 @@ mod tests {
             assert_eq!(listing.matches("    u32 m").count(), masks, "{condition}\n{listing}");
         }
     }
+
+    /// A dense group's states lie in shared memory as often as 40 KiB hold them, up to once for each lane.
+    #[test]
+    fn few_groups_have_many_copies() {
+        for (groups, aggregates, copies) in [
+            // 4 bytes.
+            (320, "count", Some(32)),
+            (321, "count", Some(16)),
+            (640, "count", Some(16)),
+            (5120, "count", Some(2)),
+            (10_240, "count", Some(1)),
+            (10_241, "count", None),
+            // 12 bytes, and 4 more that tell whether there was a value.
+            (106, "sum i64 %0", Some(32)),
+            (107, "sum i64 %0", Some(16)),
+            (80, "sum i64 %0 if %1", Some(32)),
+            (81, "sum i64 %0 if %1", Some(16)),
+            (106, "max %0", Some(32)),
+            (107, "max %0", Some(16)),
+            // 28 bytes.
+            (45, "sum i64 %0\n    max %0\n    sum f64 %2", Some(32)),
+            (46, "sum i64 %0\n    max %0\n    sum f64 %2", Some(16)),
+            // Sets of values are kept in device memory alone.
+            (320, "count_distinct 0 5 %0", Some(32)),
+        ] {
+            let nodes = "  %1 = column 1\n  %2 = column 2\n";
+            let rest = format!("{nodes}  body\n    emit\n  group dense\n    key %0 domain 0 {groups}\n    {aggregates}\n");
+            let listing = generate(&pipeline(&["i32", "bool", "f64"], &rest)).unwrap().listing;
+            let declared = listing.split_once("COPIES = ").and_then(|(_, rest)| rest.split_once(' ')?.0.parse::<u32>().ok());
+            assert_eq!(declared, copies, "{groups} groups of {aggregates}");
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub enum Header {
     Decimal,
     /// Casts.
     Convert,
+    /// Functions of floats.
+    Math,
     /// Dates.
     Date,
     /// Tables of a run.
@@ -52,6 +54,7 @@ impl Header {
             Self::Project => include_str!("../../../kernels/project.cuh"),
             Self::Decimal => include_str!("../../../kernels/decimal.cuh"),
             Self::Convert => include_str!("../../../kernels/convert.cuh"),
+            Self::Math => include_str!("../../../kernels/math.cuh"),
             Self::Date => include_str!("../../../kernels/date.cuh"),
             Self::Table => include_str!("../../../kernels/table.cuh"),
             Self::Reduce => include_str!("../../../kernels/reduce.cuh"),
@@ -82,7 +85,7 @@ impl Header {
             Self::Text => &[Self::Scan],
             Self::TextState => &[Self::Text, Self::HashTable],
             Self::Decimal => &[Self::Project],
-            Self::Convert => &[Self::Project],
+            Self::Convert | Self::Math => &[Self::Project],
             Self::Order => &[Self::Decimal, Self::Convert],
             Self::Aggregate => &[Self::Decimal],
         }

@@ -15,8 +15,8 @@ use crate::codegen::cranelift::string;
 use crate::column::{Chunk, Column, Output};
 use crate::device::run::{Cancel, Counters, Execution, Run};
 use crate::error::{Error, Result};
-use crate::program::values::padded;
 use crate::primitive::pattern::Pattern;
+use crate::program::values::padded;
 use crate::program::{Scalar, Table, Type, Values};
 
 /// Rows that a thread takes at once. A multiple of 64.
@@ -220,7 +220,13 @@ fn roomy(table: &Arc<Table>) -> Arc<Table> {
         return table.clone();
     }
     let again = |buffer: &arrow::buffer::Buffer| padded(buffer.as_slice().to_vec());
-    Arc::new(Table { ty: table.ty, len: table.len, values: again(&table.values), bytes: table.bytes.clone(), validity: table.validity.as_ref().map(again) })
+    Arc::new(Table {
+        ty: table.ty,
+        len: table.len,
+        values: again(&table.values),
+        bytes: table.bytes.clone(),
+        validity: table.validity.as_ref().map(again),
+    })
 }
 
 /// A parameter as compiled code loads it.

@@ -405,9 +405,13 @@ impl Pool {
     /// Does the work on each of the items at once, each by one thread to its end.
     pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(&mut T) -> Result<()> + Sync) -> Result<()> {
         let mut once: Vec<(bool, &mut T)> = items.iter_mut().map(|item| (false, item)).collect();
-        self.each_in_turn(&Arc::default(), &mut once, |(done, item), _| {
-            if std::mem::replace(done, true) { Ok(()) } else { work(item) }
-        })
+        self.each_in_turn(
+            &Arc::default(),
+            &mut once,
+            |(done, item), _| {
+                if std::mem::replace(done, true) { Ok(()) } else { work(item) }
+            },
+        )
     }
 
     /// Does the work on every number below `count`, on at most so many threads, each with something of its own.

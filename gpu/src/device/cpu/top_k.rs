@@ -64,8 +64,7 @@ impl TopRows {
         let mut rows: Vec<(&'a Self, usize)> =
             buffers.iter().flat_map(|buffer| (0..buffer.taken).map(move |row| (*buffer, row))).collect();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let order =
-            |a: &(&Self, usize), b: &(&Self, usize)| compare(layout, a.0.words(layout, a.1), b.0.words(layout, b.1));
+        let order = |a: &(&Self, usize), b: &(&Self, usize)| compare(layout, a.0.words(layout, a.1), b.0.words(layout, b.1));
         if limit < rows.len() {
             if limit > 0 {
                 rows.select_nth_unstable_by(limit - 1, order);

@@ -14,7 +14,32 @@
 struct uint2 { unsigned x, y; };
 struct uint4 { unsigned x, y, z, w; };
 
-extern "C" double rint(double);
+extern "C" {
+double rint(double);
+double floor(double);
+double ceil(double);
+double trunc(double);
+double fabs(double);
+double sqrt(double);
+double cbrt(double);
+double exp(double);
+double log(double);
+double log10(double);
+double sin(double);
+double cos(double);
+double tan(double);
+double asin(double);
+double acos(double);
+double atan(double);
+double sinh(double);
+double cosh(double);
+double tanh(double);
+double asinh(double);
+double acosh(double);
+double atanh(double);
+double pow(double, double);
+double atan2(double, double);
+}
 
 namespace emulated {
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, BitOp, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key, MatchOp,
-    Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId, TableType, TextUnit, TrimSide,
-    Type, ValueType,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
+    MatchOp, Math, MathPair, Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId,
+    TableType, TextUnit, TrimSide, Type, ValueType,
 };
 
 /// Why a text is no pipeline.
@@ -350,19 +350,24 @@ fn expr(line: &Line<'_>) -> Result<Expr> {
             let (a, pattern) = (line.node()?, ParameterId(line.number("a parameter's number")?));
             Expr::TextMatch { a, op, pattern, ignore_case: line.has("ignore_case") }
         }
-        "text_position" => {
-            Expr::TextPosition { a: line.node()?, pattern: ParameterId(line.number("a parameter's number")?) }
-        }
+        "text_position" => Expr::TextPosition { a: line.node()?, pattern: ParameterId(line.number("a parameter's number")?) },
         "text_slice" => Expr::TextSlice { a: line.node()?, start: line.node()?, length: line.node_if_any()? },
         "text_trim" => {
             let side = line.named("side", |name| TrimSide::ALL.into_iter().find(|side| side.name() == name))?;
             Expr::TextTrim { a: line.node()?, side, characters: ParameterId(line.number("a parameter's number")?) }
         }
+        "place" => Expr::Place { a: line.node()?, table: TableId(line.number("a table's number")?) },
         name => {
             if let Some(op) = Arithmetic::ALL.into_iter().find(|op| op.name() == name) {
                 Expr::Arithmetic { op, a: line.node()?, b: line.node()?, fault: line.fault()? }
             } else if let Some(op) = Comparison::ALL.into_iter().find(|op| op.name() == name) {
                 Expr::Compare { op, a: line.node()?, b: line.node()? }
+            } else if let Some(op) = Math::ALL.into_iter().find(|op| op.name() == name) {
+                Expr::Math { op, a: line.node()? }
+            } else if let Some(op) = MathPair::ALL.into_iter().find(|op| op.name() == name) {
+                Expr::MathPair { op, a: line.node()?, b: line.node()? }
+            } else if let Some(op) = Bits::ALL.into_iter().find(|op| op.name() == name) {
+                Expr::Bits { op, a: line.node()?, b: line.node()? }
             } else {
                 return Err(line.error(format!("there is no node \"{name}\"")));
             }
