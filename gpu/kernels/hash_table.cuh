@@ -11,7 +11,8 @@
 //  - wide: the tag holds 62 bits of the hash and a state. A compare-and-swap makes it BUSY; the owner writes the
 //    keys and then, by a releasing store, READY. Who finds BUSY with its own hash waits with acquiring loads, and reads the
 //    keys only behind READY. The owner publishes before it does anything else and waits for nobody, so the wait ends;
-//    threads of one warp make progress independently since sm_70, so it ends there too.
+//    threads of one warp make progress independently since sm_70, so it ends there too. text_state.cuh has the form for keys
+//    that are texts, whose words say where the bytes are.
 //
 // Any thread, no barrier. Bytes moved per row: a sector of 32 for each probe (1.5 on average at half load), and one
 // for each further sector of the slot.
@@ -43,10 +44,18 @@ template <u32 WIDTH> INLINE u64* find_packed(u64* slots, u64 mask, u64* groups, 
     }
 }
 
-template <u32 WIDTH, u32 KEYS> INLINE u64* find_wide(u64* slots, u64 mask, u64* groups, const u64 (&keys)[KEYS]) {
-    u64 hash = 0;
+// Whether a slot holds these keys, which are its words.
+struct SameWords {
+    template <u32 KEYS> static INLINE_MEMBER bool of(const u64* slot, const u64 (&keys)[KEYS]) {
+        bool same = true;
 #pragma unroll
-    for (u32 k = 0; k < KEYS; k++) hash = mix(hash * 31 + keys[k] + 0x9e3779b97f4a7c15ull);
+        for (u32 k = 0; k < KEYS; k++) same = same && load_relaxed(slot + k) == keys[k];
+        return same;
+    }
+};
+
+template <u32 WIDTH, typename Same, u32 KEYS>
+INLINE u64* find_hashed(u64* slots, u64 mask, u64* groups, const u64 (&keys)[KEYS], u64 hash) {
     const u64 ready = hash | READY;
     const u64 busy = (hash & ~(u64)READY) | BUSY;
     for (u64 at = (hash >> 2) & mask;; at = (at + 1) & mask) {
@@ -64,13 +73,15 @@ template <u32 WIDTH, u32 KEYS> INLINE u64* find_wide(u64* slots, u64 mask, u64* 
         }
         while (found == busy) found = load_acquire(slot);
         // Read again even if the swap itself met READY: only an acquiring load orders the keys behind it.
-        if (found == ready && load_acquire(slot) == ready) {
-            bool same = true;
-#pragma unroll
-            for (u32 k = 0; k < KEYS; k++) same = same && load_relaxed(slot + 1 + k) == keys[k];
-            if (same) return slot + 1 + KEYS;
-        }
+        if (found == ready && load_acquire(slot) == ready && Same::of(slot + 1, keys)) return slot + 1 + KEYS;
     }
+}
+
+template <u32 WIDTH, u32 KEYS> INLINE u64* find_wide(u64* slots, u64 mask, u64* groups, const u64 (&keys)[KEYS]) {
+    u64 hash = 0;
+#pragma unroll
+    for (u32 k = 0; k < KEYS; k++) hash = mix(hash * 31 + keys[k] + 0x9e3779b97f4a7c15ull);
+    return find_hashed<WIDTH, SameWords>(slots, mask, groups, keys, hash);
 }
 
 // Where the probing for a slot that is taken begins.

@@ -39,6 +39,7 @@ INLINE f64 f64_of(u64 a) { return __longlong_as_double((i64)a); }
 enum : u32 { FLOAT_OVERFLOW = 5, FLOAT_UNDERFLOW = 6, DIVISION_BY_ZERO = 7, DATE_RANGE = 8 };
 enum : u32 { LOGARITHM_ZERO = 20, LOGARITHM_NEGATIVE = 21, SQUARE_ROOT_NEGATIVE = 22 };
 enum : u32 { POWER_ZERO_NEGATIVE = 23, POWER_COMPLEX = 24, INPUT_RANGE = 25 };
+enum : u32 { NEGATIVE_LENGTH = 30 };
 
 // The first of two in the order of evaluation.
 INLINE u32 first(u32 a, u32 b) { return a ? a : b; }
@@ -55,7 +56,11 @@ INLINE u64 load_relaxed(const u64* at) { return __atomic_load_n(at, __ATOMIC_REL
 INLINE u64 load_shared(const u64* at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
 INLINE void store_relaxed(u64* at, u64 value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
 INLINE void store_release(u64* at, u64 value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+// Lets whoever is waited for go on.
+extern "C" int sched_yield(void);
+INLINE void wait_a_little() { sched_yield(); }
 #else
+INLINE void wait_a_little() { __nanosleep(32); }
 INLINE u64 load_acquire(const u64* at) {
     u64 value;
     asm volatile("ld.acquire.gpu.u64 %0, [%1];" : "=l"(value) : "l"(at) : "memory");

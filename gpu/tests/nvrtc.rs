@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use warpwise_gpu::codegen::cuda;
 use warpwise_gpu::nvidia::{Compiled, Compiler, Target};
+use warpwise_gpu::program::text::parse;
 use warpwise_gpu::testing::{self, Random};
 use warpwise_gpu::{Error, Nvrtc};
 
@@ -205,6 +206,49 @@ fn random_programs_compile() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Texts are compared and searched in loops of few registers: nothing spills, and a multiprocessor is half full.
+#[test]
+fn texts_do_not_spill() {
+    let Some((compiler, _alone)) = compiler() else { return };
+    let head = "pipeline\n  column 0 text\n  column 1 text nullable\n  column 2 i32\n  parameter 0 text\n  parameter 1 text\n  \
+                table 0 text\n  %0 = column 0\n  %1 = column 1\n  %2 = column 2\n  %3 = parameter 0\n";
+    let filter = "  body\n    if %4\n      stage\n      emit\n";
+    let conditions = [
+        "equal %0 %3",
+        "less %1 %3",
+        "in_range %0 0 1",
+        "member %0 0",
+        "text_match prefix %1 0",
+        "text_match suffix %1 0",
+        "text_match contains %0 0",
+        "text_match contains %1 0 ignore_case",
+        "text_match like %0 0",
+        "is_distinct %0 %1",
+    ];
+    let sinks = [
+        "group single\n    count\n    sum i64 %2\n",
+        "group single\n    min %0\n    max %1\n",
+        "group hash\n    key %0\n    count\n",
+        "group hash\n    key %1\n    key %2\n    min %0\n    count\n",
+        "materialize %0 %1 %2\n",
+        "top_k 10\n    order %1\n    column %0\n",
+    ];
+    let each = conditions.iter().map(|condition| (*condition, sinks[0]));
+    for (condition, sink) in each.chain(sinks.iter().map(|sink| (conditions[0], *sink))) {
+        let text = format!("{head}  %4 = {condition}\n{filter}  {sink}");
+        let pipeline = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let source = cuda::generate(&pipeline).unwrap();
+        for architecture in ARCHITECTURES {
+            let compiled = compiler.compile_cubin(&source.text, architecture).unwrap();
+            for kernel in compiled.kernels().unwrap() {
+                let occupancy = kernel.occupancy(THREADS);
+                let name = format!("{condition} / {sink} on sm_{architecture}: {kernel:?}, {occupancy} % occupancy");
+                assert!(kernel.stack == 0 && kernel.spilled == Some(0) && occupancy >= OCCUPANCY, "{name}");
+            }
+        }
+    }
 }
 
 #[test]

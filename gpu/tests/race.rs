@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arrow::buffer::Buffer;
 use warpwise_gpu::column::{Chunk, Column};
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::text::parse;
@@ -53,12 +54,34 @@ const SETS: &str = "    count_distinct 0 200 %0
     count
 ";
 
+/// The same for texts: one of few values, one of many, a number, a condition.
+const TEXT_HEAD: &str = "pipeline
+  column 0 text
+  column 1 text nullable
+  column 2 i32
+  column 3 bool nullable
+  %0 = column 0
+  %1 = column 1
+  %2 = column 2
+  %3 = column 3
+";
+const TEXT_CELLS: &str = "    min %0
+    max %1
+    min %1 if %3
+    count
+    sum i64 %2
+";
+
 /// Every kind of kernel that has threads meet, with words of its text that show that it is that kind. The body reads
 /// the sink's rows behind a filter in some.
 fn programs() -> Vec<(&'static str, &'static str, String)> {
     let emit = "  body\n    emit\n";
     let filtered = "  body\n    if %5\n      stage\n      emit\n";
     let group = |body: &str, strategy: &str, keys: &str, cells: &str| format!("{HEAD}{body}  group {strategy}\n{keys}{cells}");
+    let filtered_text = "  body\n    if %3\n      stage\n      emit\n";
+    let text_group =
+        |body: &str, strategy: &str, keys: &str, cells: &str| format!("{TEXT_HEAD}{body}  group {strategy}\n{keys}{cells}");
+    let few_numbers = "    key %3 domain 0 2\n";
     let few = "    key %0 domain 0 6\n";
     let more = "    key %0 domain 0 250\n";
     let many = "    key %0 domain 0 250\n    key %5 domain 0 2\n";
@@ -91,6 +114,16 @@ fn programs() -> Vec<(&'static str, &'static str, String)> {
             format!("{HEAD}  %6 = greater %2 %2\n  %7 = or %6 %5\n  body\n    if %7\n      emit\n  bitmap\n"),
         ),
         ("top_k", "threshold", format!("{HEAD}{emit}  top_k 5\n    order %2 descending\n    column %1\n")),
+        ("single, texts", "ExtremeText<false>", text_group(emit, "single", "", TEXT_CELLS)),
+        ("dense, texts", "global_extreme_text<true>(cells", text_group(filtered_text, "dense", few_numbers, TEXT_CELLS)),
+        ("hash, a text", "find_texts<WIDTH, 1ull>", text_group(emit, "hash", "    key %0\n", TEXT_CELLS)),
+        ("hash, texts", "find_texts", text_group(filtered_text, "hash", "    key %1\n    key %2\n    key %0\n", TEXT_CELLS)),
+        ("materialize, texts", "texts(", format!("{TEXT_HEAD}{filtered_text}  materialize %0 %1 %2\n")),
+        (
+            "top_k, texts",
+            "order_code(",
+            format!("{TEXT_HEAD}{emit}  top_k 5\n    order %1 descending\n    order %0\n    column %1\n"),
+        ),
         (
             "fault",
             "raise(",
@@ -107,7 +140,25 @@ fn mix(at: u64) -> u64 {
     a ^ a >> 32
 }
 
+/// Texts of up to 40 bytes with much in common: a few of them, or nearly as many as rows.
+fn texts(ty: ValueType, number: u32, from: usize, rows: usize) -> Arc<Column> {
+    let (mut offsets, mut bytes, mut validity) = (vec![0i32], Vec::<u8>::new(), vec![0u8; rows.div_ceil(8)]);
+    for at in 0..rows {
+        let random = mix((from + at) as u64 * 8 + u64::from(number));
+        validity[at / 8] |= u8::from(random >> 50 & 7 != 0) << (at % 8);
+        let most = if number == 0 { 9 } else { 1500 };
+        let text = format!("{}{}", "the same begin of all ".repeat((random >> 30 & 1) as usize), random % most);
+        bytes.extend(text.as_bytes());
+        offsets.push(bytes.len() as i32);
+    }
+    let offsets = Buffer::from_vec(offsets);
+    Arc::new(Column::texts(rows, offsets, Buffer::from_vec(bytes), ty.nullable.then(|| padded(validity))))
+}
+
 fn column(ty: ValueType, number: u32, from: usize, rows: usize) -> Arc<Column> {
+    if ty.ty == Type::Text {
+        return texts(ty, number, from, rows);
+    }
     let (mut values, mut validity) = (Vec::new(), vec![0u8; rows.div_ceil(8)]);
     if ty.ty == Type::Bool {
         values = vec![0u8; rows.div_ceil(8)];
@@ -120,7 +171,7 @@ fn column(ty: ValueType, number: u32, from: usize, rows: usize) -> Arc<Column> {
             Type::F64 => values.extend(((random % 1000) as f64 / 8.0).to_le_bytes()),
             Type::U8 => values.push((random % 6) as u8),
             Type::I128 => values.extend((i128::from(random % 900) << 64).to_le_bytes()),
-            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::U16 | Type::U32 | Type::F32 => {
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::U16 | Type::U32 | Type::F32 | Type::Text => {
                 values.extend_from_slice(&(random % 1500).to_le_bytes()[..ty.ty.bytes()])
             }
         }
@@ -170,10 +221,12 @@ fn run(device: &Watched, pipeline: &Pipeline) -> (u64, Result<(), String>) {
     (launches, compare::check(&pipeline.sink, &expected, &got))
 }
 
+/// `ONLY` chooses programs whose names have it.
 #[test]
 fn kernels_have_no_races() {
     let Some(device) = watched(str::to_owned) else { return };
-    for (name, words, text) in programs() {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for (name, words, text) in programs().into_iter().filter(|program| program.0.contains(&only)) {
         let pipeline = parse(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
         let kernel = device.compile(&pipeline).unwrap().text();
         assert!(kernel.contains(words), "{name}: no {words} in\n{kernel}");
@@ -182,7 +235,7 @@ fn kernels_have_no_races() {
         let races = device.races().unwrap();
         assert!(races.is_empty(), "{name}: {} reports\n{}", races.len(), races.join("\n\n"));
         checked.unwrap_or_else(|why| panic!("{name}: {why}"));
-        if name == "hash, packed" || name == "hash, wide" {
+        if ["hash, packed", "hash, wide", "hash, texts"].contains(&name) {
             assert!(launches > 3, "{name}: the table did not grow, in {launches} launches");
         }
     }

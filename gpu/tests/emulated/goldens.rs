@@ -32,6 +32,11 @@ fn q1_is_as_stored() {
     check("q1", &programs::q1());
 }
 
+#[test]
+fn contains_is_as_stored() {
+    check("contains", &programs::contains());
+}
+
 /// Random kernels for whoever has NVRTC: `KERNELS` names the folder.
 #[test]
 fn random_kernels_are_generated() {

@@ -123,3 +123,14 @@ pub fn q1() -> Pipeline {
     );
     b.0
 }
+
+/// `SELECT count(*) WHERE comment LIKE '%…%'`, with NULLs.
+pub fn contains() -> Pipeline {
+    let mut b = Builder::new(&[ValueType::nullable(Type::Text)]);
+    let a = b.column(0);
+    let pattern = b.parameter(Type::Text);
+    let found = b.add(Expr::TextMatch { a, op: MatchOp::Contains, pattern, ignore_case: false });
+    b.filter(found, false);
+    b.0.sink = group(vec![], vec![count()], Strategy::Single);
+    b.0
+}

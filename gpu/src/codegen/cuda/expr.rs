@@ -11,7 +11,13 @@ use std::collections::BTreeSet;
 
 use super::scalar::{literal, type_name};
 use super::text::{Header, Writer};
-use crate::program::{Arithmetic, Bits, Comparison, Expr, ExprId, Fault, Pipeline, Type, ValueType};
+use crate::program::{
+    Arithmetic, Bits, Comparison, Expr, ExprId, Fault, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType,
+};
+
+/// About how many instructions it takes to look at a text's bytes. So many that a thread has few rows where it does: they
+/// are read one text after the other in any case.
+const TEXT: u32 = 80;
 
 /// The nodes of a pipeline, with what is known of each.
 #[derive(Debug)]
@@ -42,7 +48,7 @@ impl<'a> Nodes<'a> {
     /// The node's value.
     pub fn value(&self, id: ExprId) -> String {
         match *self.pipeline.expr(id) {
-            Expr::Constant { ty, ref value } => literal(ty, value.clone()),
+            Expr::Constant { ty, ref value } => literal(ty, value.as_ref()),
             Expr::Parameter(parameter) => format!("p{}", parameter.0),
             Expr::Column(_)
             | Expr::Arithmetic { .. }
@@ -128,6 +134,14 @@ impl<'a> Nodes<'a> {
         match *self.pipeline.expr(id) {
             Expr::Constant { .. } | Expr::Parameter(_) => 0,
             Expr::Column(_) | Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::IsNull(_) => 1,
+            Expr::Compare { a, .. } | Expr::IsDistinct(a, _) | Expr::NullIf(a, _) if self.ty(a).ty == Type::Text => TEXT,
+            Expr::InRange { a, .. } if self.ty(a).ty == Type::Text => 2 * TEXT,
+            Expr::Member { a, .. } if self.ty(a).ty == Type::Text => 2 * TEXT,
+            Expr::TextLength { unit: TextUnit::Bytes, .. } => 1,
+            Expr::TextLength { unit: TextUnit::Characters, .. } => TEXT,
+            Expr::TextMatch { op: MatchOp::Prefix | MatchOp::Suffix, .. } => TEXT,
+            Expr::TextMatch { op: MatchOp::Contains | MatchOp::Like, .. } | Expr::TextPosition { .. } => 3 * TEXT,
+            Expr::TextSlice { .. } | Expr::TextTrim { .. } => 3 * TEXT,
             Expr::InRange { a, .. } => {
                 if self.ty(a).ty == Type::I128 {
                     6
@@ -178,11 +192,6 @@ impl<'a> Nodes<'a> {
             Expr::Lookup { .. } => 6,
             Expr::DatePart { .. } => 45,
             Expr::AddMonths { .. } => 20,
-            Expr::TextLength { .. }
-            | Expr::TextMatch { .. }
-            | Expr::TextPosition { .. }
-            | Expr::TextSlice { .. }
-            | Expr::TextTrim { .. } => 60,
             Expr::Math { op, .. } => {
                 if op.is_exact() {
                     4
@@ -253,6 +262,10 @@ impl<'a> Nodes<'a> {
                 w.need(Header::Filter);
                 self.strict(w, id, &[a], format!("in_range({}, p{}, p{})", v(a), low.0, high.0));
             }
+            Expr::Member { a, table } if self.ty(a).ty == Type::Text => {
+                let t = table.0;
+                self.strict(w, id, &[a], format!("member_text(t{t}, t{t}_bytes, t{t}_length, {})", v(a)));
+            }
             Expr::Member { a, table } => {
                 w.need(Header::Table);
                 let (t, element) = (table.0, type_name(self.ty(a).ty));
@@ -263,7 +276,9 @@ impl<'a> Nodes<'a> {
                 let t = table.0;
                 // A negative index is past the end too.
                 w.line(format!("const u64 at{at} = (u64)(i64){};", v(index)));
-                if found.ty == Type::Bool {
+                if found.ty == Type::Text {
+                    w.line(format!("const text v{at} = lookup_text(t{t}, t{t}_bytes, t{t}_length, at{at});"));
+                } else if found.ty == Type::Bool {
                     w.line(format!("const bool v{at} = lookup_bit(t{t}, t{t}_length, at{at});"));
                 } else {
                     w.line(format!("const {ty} v{at} = lookup<{ty}>(t{t}, t{t}_length, at{at});"));
@@ -335,17 +350,28 @@ impl<'a> Nodes<'a> {
                 w.need(Header::Date);
                 self.strict(w, id, &[a], format!("date_{}({})", part.name(), v(a)));
             }
+            Expr::TextLength { a, unit } => self.strict(w, id, &[a], format!("text_{}({})", unit.name(), v(a))),
+            Expr::TextMatch { a, op, pattern, ignore_case } => {
+                self.strict(w, id, &[a], format!("text_{}<{ignore_case}>({}, p{})", op.name(), v(a), pattern.0));
+            }
+            Expr::TextPosition { a, pattern } => self.strict(w, id, &[a], format!("text_position({}, p{})", v(a), pattern.0)),
+            Expr::TextSlice { a, start, length: None } => {
+                self.strict(w, id, &[a, start], format!("text_slice({}, {})", v(a), v(start)));
+            }
+            Expr::TextSlice { a, start, length: Some(length) } => {
+                let (x, y, z) = (v(a), v(start), v(length));
+                self.checked(w, id, &[a, start, length], |out| format!("text_slice({x}, {y}, {z}, {out})"));
+            }
+            Expr::TextTrim { a, side, characters } => {
+                let (leading, trailing) = (side != TrimSide::Trailing, side != TrimSide::Leading);
+                self.strict(w, id, &[a], format!("text_trim<{leading}, {trailing}>({}, p{})", v(a), characters.0));
+            }
             Expr::AddMonths { a, months } => {
                 w.need(Header::Date);
                 w.need(Header::Project);
                 let (x, y) = (v(a), v(months));
                 self.checked(w, id, &[a, months], |out| format!("add_months({x}, {y}, {out})"));
             }
-            Expr::TextLength { a, .. }
-            | Expr::TextMatch { a, .. }
-            | Expr::TextPosition { a, .. }
-            | Expr::TextSlice { a, .. }
-            | Expr::TextTrim { a, .. } => self.strict(w, id, &[a], v(a)),
             Expr::Math { op, a } => {
                 w.need(Header::Math);
                 let (name, x) = (op.name(), v(a));
@@ -565,7 +591,7 @@ fn or_zero_if(wanted: bool, fault: Option<String>) -> Option<String> {
 
 fn compare(w: &mut Writer, op: Comparison, ty: Type, a: &str, b: &str) -> String {
     w.need(Header::Filter);
-    if ty.is_float() {
+    if ty.is_float() || ty == Type::Text {
         return match op {
             Comparison::Equal => format!("equal({a}, {b})"),
             Comparison::NotEqual => format!("!equal({a}, {b})"),

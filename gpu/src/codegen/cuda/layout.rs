@@ -30,6 +30,11 @@ pub enum CellKind {
         /// Whether the greatest is wanted.
         most: bool,
     },
+    /// The least or greatest text: a version, an address, a length, an order code.
+    ExtremeText {
+        /// Whether the greatest is wanted.
+        most: bool,
+    },
     /// A bit for each value of a domain.
     Distinct(Domain),
     /// Bits combined; those that all values have are kept turned over, as those that one lacks.
@@ -47,6 +52,7 @@ impl CellKind {
             Self::Count | Self::Sum | Self::Float | Self::Extreme { .. } | Self::Bits(_) | Self::Shift | Self::Seen => 1,
             Self::Wide { .. } => 2,
             Self::ExtremeWide { .. } => 3,
+            Self::ExtremeText { .. } => 4,
             Self::Distinct(domain) => domain.size.div_ceil(64).max(1),
         }
     }
@@ -59,7 +65,7 @@ impl CellKind {
             Self::Wide { narrow: true, .. } => Some((3, 0)),
             Self::Wide { narrow: false, .. } => Some((5, 0)),
             Self::Float | Self::Extreme { .. } | Self::Bits(_) => Some((0, 1)),
-            Self::ExtremeWide { .. } | Self::Distinct(_) | Self::Shift => None,
+            Self::ExtremeWide { .. } | Self::ExtremeText { .. } | Self::Distinct(_) | Self::Shift => None,
         }
     }
 }
@@ -132,6 +138,8 @@ impl Cells {
                 AggregateOp::Sum { ty: Type::F64, .. } => CellKind::Float,
                 AggregateOp::Sum { ty: Type::I64, fault: None } => CellKind::Sum,
                 AggregateOp::Sum { fault, .. } => CellKind::Wide { narrow: !wide, fault },
+                AggregateOp::Min if input == Type::Text => CellKind::ExtremeText { most: false },
+                AggregateOp::Max if input == Type::Text => CellKind::ExtremeText { most: true },
                 AggregateOp::Min if wide => CellKind::ExtremeWide { most: false },
                 AggregateOp::Max if wide => CellKind::ExtremeWide { most: true },
                 AggregateOp::Min => CellKind::Extreme { most: false },
@@ -152,6 +160,7 @@ impl Cells {
                 | CellKind::Float
                 | CellKind::Extreme { .. }
                 | CellKind::ExtremeWide { .. }
+                | CellKind::ExtremeText { .. }
                 | CellKind::Bits(_)
                 | CellKind::Shift
                 | CellKind::Seen => {
@@ -260,7 +269,40 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether it keeps references to texts.
+    pub fn has_texts(&self) -> bool {
+        match self {
+            Self::Groups { place, cells } => !reference_words(place, cells).is_empty(),
+            Self::Rows { columns } => columns.iter().any(|column| column.ty == Type::Text),
+            Self::Bitmap => false,
+        }
+    }
+}
+
+/// Of a group's words those that begin a reference to a text: an address, behind which is the length. The address 0 is none.
+pub fn reference_words(place: &Place, cells: &Cells) -> Vec<u32> {
+    let mut found: Vec<u32> = place.text_words().iter().map(|word| 1 + word).collect();
+    let extremes = cells.cells.iter().filter(|cell| matches!(cell.kind, CellKind::ExtremeText { .. }));
+    found.extend(extremes.map(|cell| place.head() + cell.offset + 1));
+    found
+}
+
 impl Place {
+    /// Of the words of a slot's keys those that begin a text.
+    pub fn text_words(&self) -> Vec<u32> {
+        let Self::Wide { keys, .. } = self else { return vec![] };
+        let mut at = u32::from(keys.iter().any(|key| key.nullable));
+        let mut found = Vec::new();
+        for key in keys {
+            if key.ty == Type::Text {
+                found.push(at);
+            }
+            at += key.ty.bits().div_ceil(64);
+        }
+        found
+    }
+
     /// 64-bit words of a slot or state before its cells.
     pub fn head(&self) -> u32 {
         match self {

@@ -2,8 +2,8 @@
 //!
 //! The kernel `pipeline` runs a grid-stride loop over tiles of a launch's chunks (`kernels/scan.cuh`); a thread has
 //! `ITEMS` consecutive rows of a tile. Its words, in order: the chunk table, how many tiles there are, how many tiles lie
-//! between the beginnings of two chunks, the fault's word, one or two for each scalar, for each table its values, its
-//! validity where it has one, and its length, then those of the sink ([`sink`]).
+//! between the beginnings of two chunks, the fault's word, one or two for each scalar, for each table its values, the bytes of
+//! texts, its validity where it has one, and its length, then those of the sink ([`sink`]).
 //!
 //! The text depends on the pipeline alone. It needs no fused multiply-add (`-fmad=false`) and 128-bit integers
 //! (`--device-int128`).
@@ -21,7 +21,7 @@ mod text;
 
 pub use scalar::to_words;
 
-use crate::program::{ExprId, Pipeline, Sink, Strategy};
+use crate::program::{ExprId, Pipeline, Sink, Strategy, Type, ValueType};
 use expr::Nodes;
 use layout::{Place, State};
 use text::{Header, Writer};
@@ -34,6 +34,13 @@ pub const PIPELINE: &str = "pipeline";
 pub const GROW: &str = "grow";
 /// The kernel that lists the groups of a hash table: from, capacity, to, where it counts.
 pub const GATHER: &str = "gather";
+
+/// The kernel that copies the bytes of texts: references, where each begins, to, how many texts.
+pub const TEXTS: &str = "texts";
+/// The kernel that adds up the bytes of the texts that groups keep: the slots, how many, the sum.
+pub const MEASURE: &str = "measure";
+/// The kernel that copies the texts that groups keep: the slots, how many, to, how many bytes were used.
+pub const KEEP: &str = "keep";
 
 /// What was generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub struct Source {
     pub state: State,
     /// Words of a chunk in the chunk table.
     pub chunk_words: usize,
+    /// For each column whether the sink keeps references into it.
+    pub kept: Vec<bool>,
 }
 
 impl Source {
@@ -61,8 +70,8 @@ impl Source {
 pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
     let nodes = Nodes::new(pipeline)?;
     let state = State::new(pipeline, &nodes);
-    if let State::Groups { place: Place::Wide { keys, .. }, .. } = &state
-        && keys.len() > 64
+    if let State::Groups { place: Place::Wide { keys, words }, .. } = &state
+        && (keys.len() > 64 || (*words > 64 && keys.iter().any(|key| key.ty == Type::Text)))
     {
         return Err("a group of more than 64 keys".to_owned());
     }
@@ -70,9 +79,17 @@ pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
     generator.items = generator.items();
     generator.kernel();
     generator.extras();
+    let into = generator.nodes.columns(&generator.kept_texts());
+    let kept = (0..pipeline.columns.len() as u32).map(|at| into.contains(&at)).collect();
+    let chunk_words = chunk_words(&pipeline.columns);
     let (text, listing) = generator.writer.finish();
-    let chunk_words = 2 + pipeline.columns.iter().map(|column| 1 + usize::from(column.nullable)).sum::<usize>();
-    Ok(Source { text, listing, items: generator.items, state: generator.state, chunk_words })
+    Ok(Source { text, listing, items: generator.items, state: generator.state, chunk_words, kept })
+}
+
+/// Words of a chunk with such columns: rows, bits, and for each its values, the bytes of texts, and its validity where it can
+/// be NULL.
+fn chunk_words(columns: &[ValueType]) -> usize {
+    2 + columns.iter().map(|column| 1 + usize::from(column.ty == Type::Text) + usize::from(column.nullable)).sum::<usize>()
 }
 
 /// A text in the making.
@@ -108,16 +125,19 @@ impl Generator<'_> {
         [8, 4, 2].into_iter().find(|n| *n <= most && f64::from(*n) * bytes <= COLUMN_BYTES && n * weight <= WEIGHT).unwrap_or(1)
     }
 
-    /// The words of the chunk table that hold a column's values and validity.
-    fn column_words(&self, column: u32) -> (usize, Option<usize>) {
-        let before = &self.pipeline.columns[..column as usize];
-        let at = 2 + before.iter().map(|column| 1 + usize::from(column.nullable)).sum::<usize>();
-        (at, self.pipeline.columns[column as usize].nullable.then_some(at + 1))
+    /// The words of the chunk table that hold a column's values, the bytes of texts, and its validity.
+    fn column_words(&self, column: u32) -> (usize, Option<usize>, Option<usize>) {
+        let (before, rest) = self.pipeline.columns.split_at(column as usize);
+        let (at, text) = (chunk_words(before), usize::from(rest[0].ty == Type::Text));
+        (at, (text > 0).then_some(at + 1), rest[0].nullable.then_some(at + 1 + text))
     }
 
     fn kernel(&mut self) {
         for header in [Header::Prelude, Header::Scan] {
             self.writer.need(header);
+        }
+        if self.pipeline.has_texts() {
+            self.writer.need(Header::Text);
         }
         let mut words = Vec::new();
         let mut lines = Vec::new();
@@ -128,13 +148,16 @@ impl Generator<'_> {
         }
         for (at, table) in self.pipeline.tables.iter().enumerate() {
             words.push(format!("u64 t{at}"));
+            if table.element == Type::Text {
+                words.push(format!("u64 t{at}_bytes"));
+            }
             if table.nullable {
                 words.push(format!("u64 t{at}_validity"));
             }
             words.push(format!("u64 t{at}_length"));
         }
         words.extend(self.sink_words());
-        let stride = 2 + self.pipeline.columns.iter().map(|column| 1 + usize::from(column.nullable)).sum::<usize>();
+        let stride = chunk_words(&self.pipeline.columns);
 
         let w = &mut self.writer;
         w.line(format!("enum : u32 {{ ITEMS = {}, TILE = BLOCK * ITEMS, CHUNK_WORDS = {stride} }};", self.items));

@@ -26,12 +26,15 @@ pub fn stored_name(ty: Type) -> &'static str {
 }
 
 /// A value of the type; none is the 0 that stands under a NULL.
-pub fn literal(ty: Type, value: Option<Scalar>) -> String {
-    let value = match value {
-        None => Scalar::Int(0),
-        Some(value) => value,
+pub fn literal(ty: Type, value: Option<&Scalar>) -> String {
+    let value = match (ty, value) {
+        // A text that is not NULL is never structure.
+        (Type::Text, _) => return "no_text()".to_owned(),
+        (_, None) => &Scalar::Int(0),
+        (_, Some(value)) => value,
     };
-    match value {
+    match *value {
+        Scalar::Text(_) => "no_text()".to_owned(),
         Scalar::Bool(value) => value.to_string(),
         Scalar::Int(value) => match (ty, i32::try_from(value)) {
             (_, Ok(small)) if small != i32::MIN => format!("({}){small}", type_name(ty)),
@@ -40,8 +43,6 @@ pub fn literal(ty: Type, value: Option<Scalar>) -> String {
         },
         Scalar::F32(value) => format!("f32_of({:#x}u)", value.to_bits()),
         Scalar::F64(value) => format!("f64_of({:#x}ull)", value.to_bits()),
-        // No text is structure: the verifier has seen to it.
-        Scalar::Text(_) => "text{}".to_owned(),
     }
 }
 
@@ -52,7 +53,7 @@ pub fn from_words(ty: Type, word: usize) -> String {
         Type::F32 => format!("f32_of((u32)w{word})"),
         Type::F64 => format!("f64_of(w{word})"),
         Type::I128 => format!("(i128)((u128)w{} << 64 | w{word})", word + 1),
-        Type::Text => format!("text{{ (const unsigned char*)w{word}, w{} }}", word + 1),
+        Type::Text => format!("text_of(w{word}, w{})", word + 1),
         Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::U8 | Type::U16 | Type::U32 => {
             format!("({})w{word}", type_name(ty))
         }
@@ -61,17 +62,17 @@ pub fn from_words(ty: Type, word: usize) -> String {
 
 /// How many words a parameter takes.
 pub fn words(ty: Type) -> usize {
-    if ty == Type::I128 || ty == Type::Text { 2 } else { 1 }
+    if matches!(ty, Type::I128 | Type::Text) { 2 } else { 1 }
 }
 
-/// A parameter's words.
-pub fn to_words(ty: Type, value: &Scalar) -> Vec<u64> {
-    match value {
-        Scalar::Bool(value) => vec![(*value).into()],
-        Scalar::Int(value) if ty == Type::I128 => vec![*value as u64, (value >> 64) as u64],
-        Scalar::Int(value) => vec![*value as u64],
+/// A parameter's words. Those of a text are where its bytes are, `address`, and how many.
+pub fn to_words(ty: Type, value: &Scalar, address: u64) -> Vec<u64> {
+    match *value {
+        Scalar::Bool(value) => vec![value.into()],
+        Scalar::Int(value) if ty == Type::I128 => vec![value as u64, (value >> 64) as u64],
+        Scalar::Int(value) => vec![value as u64],
         Scalar::F32(value) => vec![value.to_bits().into()],
         Scalar::F64(value) => vec![value.to_bits()],
-        Scalar::Text(text) => vec![text.as_ptr() as u64, text.len() as u64],
+        Scalar::Text(ref value) => vec![address, value.len() as u64],
     }
 }

@@ -124,10 +124,12 @@ impl Generator<'_> {
             let words = self.column_words(column);
             if self.pipeline.columns[column as usize].ty == Type::Bool {
                 self.writer.line(format!("c{column} = load_bits<ITEMS>(chunk[{}], row);", words.0));
+            } else if let Some(bytes) = words.1 {
+                self.writer.line(format!("c{column}.load(chunk[{}], chunk[{bytes}], row, rows);", words.0));
             } else {
                 self.writer.line(format!("c{column}.load(chunk[{}], row);", words.0));
             }
-            if let Some(validity) = words.1 {
+            if let Some(validity) = words.2 {
                 self.writer.line(format!("k{column} = load_validity<ITEMS>(chunk[{validity}], row);"));
             }
             loaded.insert(column);
@@ -140,6 +142,8 @@ impl Generator<'_> {
         for (at, column) in self.pipeline.columns.iter().enumerate() {
             if column.ty == Type::Bool {
                 self.writer.line(format!("u32 c{at} = 0;"));
+            } else if column.ty == Type::Text {
+                self.writer.line(format!("Texts<ITEMS> c{at};"));
             } else {
                 self.writer.line(format!("Rows<{}, ITEMS> c{at};", type_name(column.ty)));
             }

@@ -9,6 +9,8 @@ pub enum Header {
     Prelude,
     /// Tiles and columns.
     Scan,
+    /// References to texts.
+    Text,
     /// Comparisons.
     Filter,
     /// Arithmetic.
@@ -37,6 +39,8 @@ pub enum Header {
     Bitmap,
     /// Thresholds.
     TopK,
+    /// What sinks keep of texts.
+    TextState,
 }
 
 impl Header {
@@ -45,6 +49,7 @@ impl Header {
         match self {
             Self::Prelude => include_str!("../../../kernels/prelude.cuh"),
             Self::Scan => include_str!("../../../kernels/scan.cuh"),
+            Self::Text => include_str!("../../../kernels/text.cuh"),
             Self::Filter => include_str!("../../../kernels/filter.cuh"),
             Self::Project => include_str!("../../../kernels/project.cuh"),
             Self::Decimal => include_str!("../../../kernels/decimal.cuh"),
@@ -59,6 +64,7 @@ impl Header {
             Self::HashTable => include_str!("../../../kernels/hash_table.cuh"),
             Self::Bitmap => include_str!("../../../kernels/bitmap.cuh"),
             Self::TopK => include_str!("../../../kernels/top_k.cuh"),
+            Self::TextState => include_str!("../../../kernels/text_state.cuh"),
         }
     }
 
@@ -76,6 +82,8 @@ impl Header {
             | Self::HashTable
             | Self::Bitmap
             | Self::TopK => &[Self::Prelude],
+            Self::Text => &[Self::Scan],
+            Self::TextState => &[Self::Text, Self::HashTable],
             Self::Decimal => &[Self::Project],
             Self::Convert | Self::Math => &[Self::Project],
             Self::Order => &[Self::Decimal, Self::Convert],

@@ -23,7 +23,7 @@ use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Counters, Execution, Kernel, Run};
 use crate::error::{Error, Result};
 use crate::program::verify::{output_types, verify};
-use crate::program::{Fault, Pipeline, ValueType};
+use crate::program::{Fault, Pipeline, Scalar, Type, ValueType};
 
 /// The most rows of a launch: at 8 bytes a row and a tenth of an H200's bandwidth, about 5 ms; cancel waits so long.
 pub const LAUNCH_ROWS: u64 = 1 << 28;
@@ -31,9 +31,6 @@ pub const LAUNCH_ROWS: u64 = 1 << 28;
 /// Compiles a pipeline for a driver; columns are looked for, and kept, in `columns`.
 pub fn compile(driver: &Arc<dyn Driver>, columns: &Arc<Columns>, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
     let types = verify(pipeline)?;
-    if pipeline.has_texts() {
-        return Err(Error::Unsupported("texts on this device".to_owned()));
-    }
     let source = generate(pipeline).map_err(Error::Invalid)?;
     let module = driver.compile(&source.text)?;
     Ok(Arc::new(CudaKernel {
@@ -76,12 +73,18 @@ impl Kernel for CudaKernel {
         let mut queue = Queue::new(&self.driver, &self.module, &self.columns)?;
         let words = queue.zeros(256)?;
         let mut arguments = Vec::new();
-        for (scalar, ty) in run.values.scalars.iter().zip(&self.pipeline.parameters) {
-            arguments.extend(to_words(*ty, scalar));
-        }
         let mut tables = Vec::new();
+        for (scalar, ty) in run.values.scalars.iter().zip(&self.pipeline.parameters) {
+            let mut address = 0;
+            if let Scalar::Text(text) = scalar {
+                let region = queue.upload(&Buffer::from(text.as_bytes()))?;
+                address = region.address;
+                tables.push(region);
+            }
+            arguments.extend(to_words(*ty, scalar, address));
+        }
         for table in &run.values.tables {
-            for buffer in [Some(&table.values), table.validity.as_ref()].into_iter().flatten() {
+            for buffer in [Some(&table.values), table.bytes.as_ref(), table.validity.as_ref()].into_iter().flatten() {
                 let region = queue.upload(buffer)?;
                 arguments.push(region.address);
                 tables.push(region);
@@ -89,17 +92,18 @@ impl Kernel for CudaKernel {
             arguments.push(table.len as u64);
         }
         let sink = Sink::new(&self, &mut queue, run.rows)?;
-        let nullable = self.pipeline.columns.iter().map(|column| column.nullable).collect();
-        let pushed = 0;
+        let columns =
+            self.pipeline.columns.iter().zip(&self.source.kept).map(|(column, kept)| (column.nullable, *kept)).collect();
         Ok(Box::new(CudaExecution {
             queue,
             sink,
             words,
             arguments,
-            nullable,
+            columns,
             kernel: self,
             cancel: run.cancel,
-            pushed,
+            pushed: 0,
+            text_bytes: 0,
             _tables: tables,
         }))
     }
@@ -165,9 +169,12 @@ struct CudaExecution {
     sink: Sink,
     words: Region,
     arguments: Vec<u64>,
-    nullable: Vec<bool>,
+    /// For each column whether it can be NULL, and whether the sink keeps references into it.
+    columns: Vec<(bool, bool)>,
     cancel: Cancel,
     pushed: u64,
+    /// Bytes of the texts of columns that were pushed.
+    text_bytes: u64,
     _tables: Vec<Region>,
 }
 
@@ -180,6 +187,7 @@ impl fmt::Debug for CudaExecution {
 impl Execution for CudaExecution {
     fn push(&mut self, chunks: &[Chunk]) -> Result<()> {
         chunks.iter().try_for_each(|chunk| self.check(chunk))?;
+        self.queue.touch(chunks);
         let mut rest = chunks;
         while !rest.is_empty() {
             self.cancel.check()?;
@@ -213,7 +221,7 @@ impl Execution for CudaExecution {
             Sink::Marks(marks) => marks.finish(&mut self.queue, words)?,
         };
         self.queue.counters.rows = self.pushed;
-        self.queue.counters.bytes = (kernel.pipeline.bytes_per_row() * self.pushed as f64) as u64;
+        self.queue.counters.bytes = (kernel.pipeline.bytes_per_row() * self.pushed as f64) as u64 + self.text_bytes;
         Ok((output, self.queue.finish()))
     }
 }
@@ -223,12 +231,24 @@ impl CudaExecution {
         let columns = &self.kernel.pipeline.columns;
         let fits = chunk.columns.len() == columns.len()
             && chunk.columns.iter().zip(columns).all(|(column, wanted)| {
-                column.rows == chunk.rows && column.ty.ty == wanted.ty && (wanted.nullable || column.validity.is_none())
+                column.rows == chunk.rows
+                    && column.ty.ty == wanted.ty
+                    && column.bytes.is_some() == (wanted.ty == Type::Text)
+                    && (wanted.nullable || column.validity.is_none())
             });
         if fits && u32::try_from(chunk.rows).is_ok_and(|rows| rows < 1 << 31) {
             Ok(())
         } else {
             Err(Error::Invalid("the chunk's columns are not those that the pipeline declares".to_owned()))
+        }
+    }
+
+    /// Makes an end of references into columns, so that those can go.
+    fn unpin(&mut self) -> Result<()> {
+        match &mut self.sink {
+            Sink::Groups(groups) => groups.keep_texts(&mut self.queue),
+            Sink::Rows(rows) => rows.drain(&mut self.queue, Words(self.words.address)),
+            Sink::Marks(_) => Ok(()),
         }
     }
 
@@ -242,15 +262,21 @@ impl CudaExecution {
             return Ok(chunks.len());
         }
         let width = self.kernel.source.chunk_words;
-        let (mut table, mut count) = (Vec::with_capacity(chunks.len() * width), 0);
-        self.queue.make_way()?;
-        for chunk in chunks {
-            if count > 0 && self.queue.is_full() {
-                break;
-            }
-            match self.queue.resident(chunk, &self.nullable, &mut table) {
+        let (mut table, mut count, mut unpinned) = (Vec::with_capacity(chunks.len() * width), 0, false);
+        if self.queue.is_crowded() {
+            self.unpin()?;
+            self.queue.pass()?;
+        }
+        while count < chunks.len() && !(count > 0 && self.queue.is_full()) {
+            match self.queue.resident(&chunks[count], &self.columns, &mut table) {
                 Ok(()) => count += 1,
                 Err(Error::OutOfMemory(_)) if count > 0 => break,
+                Err(Error::OutOfMemory(_)) if self.queue.has_pinned() && !unpinned => {
+                    self.unpin()?;
+                    self.queue.pass()?;
+                    table.clear();
+                    unpinned = true;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -263,6 +289,8 @@ impl CudaExecution {
         }
         let rows: u64 = chunks.iter().map(|chunk| chunk.rows as u64).sum();
         self.pushed += rows;
+        let texts = chunks.iter().flat_map(|chunk| &chunk.columns).map(|column| column.text_span());
+        self.text_bytes += texts.map(|(begin, end)| (end - begin) as u64).sum::<u64>();
         if rows == 0 {
             return Ok(count);
         }

@@ -9,7 +9,7 @@ use super::output::groups_output;
 use super::queue::Queue;
 use super::region::Region;
 use crate::codegen::cuda::layout::{Cells, Place};
-use crate::codegen::cuda::{BLOCK, GATHER, GROW};
+use crate::codegen::cuda::{BLOCK, GATHER, GROW, KEEP, MEASURE};
 use crate::column::Output;
 use crate::error::Result;
 use crate::program::ValueType;
@@ -34,6 +34,8 @@ pub struct Groups {
     known: u64,
     /// Rows pushed since.
     since: u64,
+    /// Bytes of texts that groups refer to and that lie in no column.
+    texts: Option<Region>,
 }
 
 /// 64-bit words of a group.
@@ -68,7 +70,7 @@ impl Groups {
             }
         };
         let memory = queue.zeros(capacity as usize * width(&place, &cells) * 8)?;
-        Ok(Self { place, cells, memory, capacity, limit, known: 0, since: 0 })
+        Ok(Self { place, cells, memory, capacity, limit, known: 0, since: 0, texts: None })
     }
 
     fn hashed(&self) -> bool {
@@ -114,6 +116,23 @@ impl Groups {
         self.since += rows;
     }
 
+    /// Copies the texts that groups refer to, so that their columns may go.
+    pub fn keep_texts(&mut self, queue: &mut Queue) -> Result<()> {
+        if !queue.has_pinned() {
+            return Ok(());
+        }
+        let tiles = self.capacity.div_ceil(u64::from(BLOCK));
+        let count = queue.zeros(16)?;
+        queue.launch(MEASURE, tiles, &[self.memory.address, self.capacity, count.address])?;
+        let bytes = queue.copy_out(count.address, 8)?;
+        let bytes = bytes.iter().rev().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
+        let texts = queue.reserve(bytes as usize)?;
+        queue.launch(KEEP, tiles, &[self.memory.address, self.capacity, texts.address, count.address + 8])?;
+        self.texts = Some(texts);
+        queue.unpin();
+        Ok(())
+    }
+
     /// Reads the groups.
     pub fn finish(self, queue: &mut Queue, words: Words, kernel: &CudaKernel) -> Result<Output> {
         let width = width(&self.place, &self.cells);
@@ -130,6 +149,6 @@ impl Groups {
         };
         let words: Vec<u64> =
             bytes.chunks_exact(8).map(|word| word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))).collect();
-        groups_output(&kernel.pipeline.sink, &kernel.output, &self.place, &self.cells, &words)
+        groups_output(&kernel.pipeline.sink, &kernel.output, &self.place, &self.cells, &words, queue)
     }
 }

@@ -21,6 +21,7 @@ pub mod region;
 mod rows;
 mod staging;
 mod stream;
+mod texts;
 
 pub use nvrtc::Nvrtc;
 

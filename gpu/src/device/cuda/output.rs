@@ -1,5 +1,9 @@
 //! From words of device memory to columns.
 
+use arrow::buffer::Buffer;
+
+use super::queue::Queue;
+use super::texts::Texts;
 use crate::codegen::cuda::layout::{CellKind, Cells, Place, Seen};
 use crate::column::{Column, Output};
 use crate::error::{Error, Result};
@@ -7,22 +11,23 @@ use crate::program::sink::deviations_of;
 use crate::program::values::padded;
 use crate::program::{AggregateOp, BitOp, Domain, Sink, Type, ValueType};
 
-/// A column under construction: values at their width (`Bool` a bit), and which are NULL.
+/// A column under construction: values at their width (`Bool` a bit), or references to texts; and which are NULL.
 #[derive(Debug)]
 pub struct ColumnBuilder {
     ty: ValueType,
     rows: usize,
     values: Vec<u8>,
+    references: Vec<Option<(u64, u64)>>,
     validity: Vec<u8>,
 }
 
 impl ColumnBuilder {
     /// An empty one.
     pub fn new(ty: ValueType) -> Self {
-        Self { ty, rows: 0, values: Vec::new(), validity: Vec::new() }
+        Self { ty, rows: 0, values: Vec::new(), references: Vec::new(), validity: Vec::new() }
     }
 
-    /// Adds a value by its bits; none is NULL.
+    /// Adds a value by its bits; none is NULL. Of a text, the address, and above it the length.
     pub fn push(&mut self, bits: Option<u128>) {
         let value = bits.unwrap_or(0);
         let at = self.rows;
@@ -30,7 +35,9 @@ impl ColumnBuilder {
             self.validity.push(0);
         }
         self.validity[at / 8] |= u8::from(bits.is_some()) << (at % 8);
-        if self.ty.ty == Type::Bool {
+        if self.ty.ty == Type::Text {
+            self.references.push(bits.map(|bits| (bits as u64, (bits >> 64) as u64)));
+        } else if self.ty.ty == Type::Bool {
             if at.is_multiple_of(8) {
                 self.values.push(0);
             }
@@ -41,10 +48,25 @@ impl ColumnBuilder {
         self.rows += 1;
     }
 
-    /// The column.
-    pub fn finish(self) -> Column {
-        let validity = self.ty.nullable.then(|| padded(self.validity));
-        Column::new(self.ty, self.rows, padded(self.values), validity)
+    /// Which rows are not NULL, where one can be.
+    fn validity(&mut self) -> Option<Buffer> {
+        self.ty.nullable.then(|| padded(std::mem::take(&mut self.validity)))
+    }
+
+    /// The column; texts are read from the device.
+    pub fn finish(self, queue: &mut Queue) -> Result<Column> {
+        let mut texts = Texts::default();
+        texts.read(queue, &self.references)?;
+        self.finish_with(texts)
+    }
+
+    /// The column, with these texts if it is one of texts.
+    pub fn finish_with(mut self, texts: Texts) -> Result<Column> {
+        let validity = self.validity();
+        if self.ty.ty == Type::Text {
+            return texts.column(validity);
+        }
+        Ok(Column::new(self.ty, self.rows, padded(self.values), validity))
     }
 }
 
@@ -53,7 +75,7 @@ fn from_order_code(ty: Type, code: u64) -> u128 {
     match ty {
         Type::I8 | Type::I16 | Type::I32 | Type::I64 => u128::from(code ^ 1 << 63),
         Type::Bool | Type::U8 | Type::U16 | Type::U32 => code.into(),
-        // Wide values have a cell of their own.
+        // Wide values and texts have cells of their own.
         Type::I128 | Type::Text => code.into(),
         Type::F32 => match code as u32 {
             u32::MAX => f32::NAN.to_bits().into(),
@@ -100,8 +122,11 @@ fn keys(place: &Place, at: u32, words: &[u64]) -> Vec<Option<u128>> {
             let nulls = if flags { words[1] } else { 0 };
             let mut at = if flags { 2 } else { 1 };
             let each = keys.iter().enumerate().map(|(number, ty)| {
-                let (value, used) =
-                    if ty.ty == Type::I128 { (wide(words[at], words[at + 1]), 2) } else { (u128::from(words[at]), 1) };
+                let (value, used) = if matches!(ty.ty, Type::I128 | Type::Text) {
+                    (wide(words[at], words[at + 1]), 2)
+                } else {
+                    (u128::from(words[at]), 1)
+                };
                 at += used;
                 let null = ty.nullable && nulls >> number & 1 == 1;
                 (!null).then_some(value)
@@ -113,7 +138,14 @@ fn keys(place: &Place, at: u32, words: &[u64]) -> Vec<Option<u128>> {
 
 /// The columns that a group sink leaves. `words` are those of all groups, one after the other; of a dense group also those
 /// that no row came to.
-pub fn groups_output(sink: &Sink, types: &[ValueType], place: &Place, cells: &Cells, words: &[u64]) -> Result<Output> {
+pub fn groups_output(
+    sink: &Sink,
+    types: &[ValueType],
+    place: &Place,
+    cells: &Cells,
+    words: &[u64],
+    queue: &mut Queue,
+) -> Result<Output> {
     let Sink::Group { keys: sink_keys, aggregates, .. } = sink else {
         return Err(Error::Invalid("the state of a group for another sink".to_owned()));
     };
@@ -163,11 +195,13 @@ pub fn groups_output(sink: &Sink, types: &[ValueType], place: &Place, cells: &Ce
                     let code = wide(state[at + 2], state[at + 1]);
                     Some((if most { code } else { !code }) ^ 1 << 127)
                 }
+                CellKind::ExtremeText { .. } => Some(wide(state[at + 1], state[at + 2])),
                 CellKind::Distinct(domain) => distinct(aggregate.op, domain, &state[at..at + cell.kind.words() as usize]),
             });
         }
     }
-    Ok(Output { rows, columns: columns.into_iter().map(ColumnBuilder::finish).collect() })
+    let columns = columns.into_iter().map(|column| column.finish(queue)).collect::<Result<Vec<_>>>()?;
+    Ok(Output { rows, columns })
 }
 
 /// A 128-bit sum as its type wants it.

@@ -11,13 +11,10 @@ use crate::codegen::cuda::BLOCK;
 use crate::column::{Chunk, Column};
 use crate::device::Counters;
 use crate::error::{Error, Result};
+use crate::program::Type;
 
 /// Blocks that a multiprocessor runs at once: 2,048 threads.
 const BLOCKS_PER_PROCESSOR: u32 = 2048 / BLOCK;
-
-fn parts_bytes(values: &Region, validity: Option<&Region>) -> u64 {
-    (values.bytes + validity.map_or(0, |region| region.bytes)) as u64
-}
 
 /// See the module.
 pub struct Queue {
@@ -31,6 +28,8 @@ pub struct Queue {
     next: HashMap<u64, Arc<Resident>>,
     /// Those of them that this run copied and that will stay, and nobody else may read yet.
     fresh: Vec<u64>,
+    /// Columns that references which a sink keeps may lead into.
+    pinned: Vec<Arc<Resident>>,
     /// The time at which the run began, by the columns' clock.
     since: u64,
     /// Bytes of columns that pass through: of launches under way, of the next, and of its last chunk.
@@ -50,6 +49,7 @@ impl Queue {
             held: HashMap::new(),
             next: HashMap::new(),
             fresh: Vec::new(),
+            pinned: Vec::new(),
             since: columns.now(),
             passing: [0; 3],
             counters: Counters::default(),
@@ -77,8 +77,8 @@ impl Queue {
         self.columns.state()
     }
 
-    /// Waits for the launches under way, and lets go of their columns.
-    fn pass(&mut self) -> Result<()> {
+    /// Waits for the launches under way, and lets go of their columns, but for those that references lead into.
+    pub fn pass(&mut self) -> Result<()> {
         self.synchronize()?;
         self.held.clear();
         self.passing[0] = 0;
@@ -112,9 +112,19 @@ impl Queue {
         Ok(())
     }
 
-    /// Makes room for the columns of a launch, if those of earlier ones that pass through leave too little.
-    pub fn make_way(&mut self) -> Result<()> {
-        if self.passing[0] > self.columns.window() / 2 { self.pass() } else { Ok(()) }
+    /// Whether columns of earlier launches that pass through leave too little room for another.
+    pub fn is_crowded(&self) -> bool {
+        self.passing[0] > self.columns.window() / 2
+    }
+
+    /// Whether columns stay because a sink keeps references into them.
+    pub fn has_pinned(&self) -> bool {
+        !self.pinned.is_empty()
+    }
+
+    /// No reference leads into columns any more.
+    pub fn unpin(&mut self) {
+        self.pinned.clear();
     }
 
     /// Whether the next launch has as many columns that pass through as it should have, so that one more chunk like its
@@ -123,16 +133,26 @@ impl Queue {
         self.passing[1] > 0 && self.passing[1] + self.passing[2] > self.columns.window() / 2
     }
 
+    /// Columns that are on the device and that a run is about to read do not give way to its others.
+    pub fn touch(&self, chunks: &[Chunk]) {
+        chunks.iter().flat_map(|chunk| &chunk.columns).for_each(|column| drop(self.columns.get(column.key)));
+    }
+
     /// Makes sure that the columns of a chunk are on the device, and writes its line of the chunk table. The word of its
-    /// bitmap is 0.
-    pub fn resident(&mut self, chunk: &Chunk, nullable: &[bool], line: &mut Vec<u64>) -> Result<()> {
+    /// bitmap is 0. For each column is said whether it can be NULL, and whether the sink keeps references into it.
+    pub fn resident(&mut self, chunk: &Chunk, columns: &[(bool, bool)], line: &mut Vec<u64>) -> Result<()> {
         line.extend([chunk.rows as u64, 0]);
         let before = self.passing[1];
-        for (column, nullable) in chunk.columns.iter().zip(nullable) {
+        for (column, (nullable, kept)) in chunk.columns.iter().zip(columns) {
             let found = self.column(column)?;
             line.push(found.values.address);
+            // The offsets count from a place in front of the first byte.
+            line.extend(found.bytes.as_ref().map(|(region, begin)| region.address.wrapping_sub(*begin)));
             if *nullable {
                 line.push(found.validity.as_ref().map_or(0, |region| region.address));
+            }
+            if *kept {
+                self.pinned.push(found);
             }
         }
         self.passing[2] = self.passing[1] - before;
@@ -146,24 +166,26 @@ impl Queue {
             self.next.insert(column.key, Arc::clone(&found));
             return Ok(found);
         }
-        let part = |buffer: &Buffer, bits: usize| {
-            let bytes = (column.rows * bits).div_ceil(8);
-            buffer.slice_with_length(0, bytes)
-        };
-        let values = part(&column.values, column.ty.ty.bits() as usize);
-        let validity = column.validity.as_ref().map(|validity| part(validity, 1));
-        let parts = [Some(&values), validity.as_ref()];
+        let part = |buffer: &Buffer, bits: usize| buffer.slice_with_length(0, bits.div_ceil(8));
+        let offsets = usize::from(column.ty.ty == Type::Text);
+        let values = part(&column.values, (column.rows + offsets) * column.ty.ty.stored_bits() as usize);
+        let (begin, end) = column.text_span();
+        let bytes = column.bytes.as_ref().map(|bytes| bytes.slice_with_length(begin, end - begin));
+        let validity = column.validity.as_ref().map(|validity| part(validity, column.rows));
+        let parts = [Some(&values), bytes.as_ref(), validity.as_ref()];
         let share = self.columns.admit(parts.iter().flatten().map(|part| part.len()), self.since);
         let before = self.counters.copied_in;
         let values = self.upload(&values)?;
+        let bytes = bytes.map(|bytes| self.upload(&bytes).map(|region| (region, begin as u64))).transpose()?;
         let validity = validity.map(|validity| self.upload(&validity)).transpose()?;
-        if share.is_some() {
+        let stays = share.is_some();
+        let made = Arc::new(Resident { values, bytes, validity, _share: share });
+        if stays {
             self.fresh.push(column.key);
         } else {
-            self.passing[1] += parts_bytes(&values, validity.as_ref());
+            self.passing[1] += made.size() as u64;
             self.counters.streamed += self.counters.copied_in - before;
         }
-        let made = Arc::new(Resident { values, validity, _share: share });
         self.next.insert(column.key, Arc::clone(&made));
         Ok(made)
     }
@@ -219,6 +241,7 @@ impl Drop for Queue {
         let _ = self.stream.synchronize();
         self.held.clear();
         self.next.clear();
+        self.pinned.clear();
         self.columns.trim();
     }
 }

@@ -43,10 +43,20 @@ fn rounded(bytes: usize) -> usize {
 pub struct Resident {
     /// Its values.
     pub values: Region,
+    /// The bytes of texts, from the first that an offset leads to on; and that offset.
+    pub bytes: Option<(Region, u64)>,
     /// Its validity, where it has one.
     pub validity: Option<Region>,
     /// Its share of the memory for columns; none where it passes through.
     pub _share: Option<Reservation>,
+}
+
+impl Resident {
+    /// Bytes that it takes of the device.
+    pub fn size(&self) -> usize {
+        let bytes = self.bytes.as_ref().map(|(region, _)| region);
+        [Some(&self.values), bytes, self.validity.as_ref()].into_iter().flatten().map(|region| region.bytes).sum()
+    }
 }
 
 /// The memory of a device: how much may be taken, and the columns in it, by key. Columns used longest ago go first. An
@@ -183,6 +193,6 @@ impl Kept {
         let free = self.columns.iter().filter(|(_, (column, used))| *used < since && Arc::strong_count(column) == 1);
         let key = free.min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)?;
         let (column, _) = self.columns.remove(&key)?;
-        Some(column.values.bytes + column.validity.as_ref().map_or(0, |region| region.bytes))
+        Some(column.size())
     }
 }

@@ -9,6 +9,7 @@ use super::execution::{CudaKernel, Words};
 use super::output::ColumnBuilder;
 use super::queue::Queue;
 use super::region::Region;
+use super::texts::Texts;
 use crate::codegen::cuda::layout::Stored;
 use crate::column::Output;
 use crate::error::{Error, Result};
@@ -30,10 +31,29 @@ pub struct Rows {
     /// Rows that one row of the source can become: how often the body emits.
     fan_out: u64,
     segment: Option<Segment>,
-    /// What was drained, column by column: values at their width (`Bool` a byte), and a byte that says NULL.
-    drained: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What was drained, column by column.
+    drained: Vec<Drained>,
     count: usize,
     top: Option<Top>,
+}
+
+/// A column's rows on the host.
+#[derive(Debug, Default)]
+struct Drained {
+    /// Values at their width (`Bool` a byte), but of texts.
+    values: Vec<u8>,
+    texts: Texts,
+    /// A byte that says NULL, where one can be.
+    nulls: Vec<u8>,
+}
+
+/// A drained value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value<'a> {
+    Null,
+    /// By its type and bits.
+    Bits(Type, u128),
+    Text(&'a [u8]),
 }
 
 #[derive(Debug)]
@@ -64,7 +84,7 @@ impl Rows {
             }),
             Sink::Materialize { .. } | Sink::Bitmap | Sink::Group { .. } => None,
         };
-        let drained = columns.iter().map(|_| (Vec::new(), Vec::new())).collect();
+        let drained = columns.iter().map(|_| Drained::default()).collect();
         Self { columns, most, fan_out: emits(&pipeline.body), segment: None, drained, count: 0, top }
     }
 
@@ -138,8 +158,8 @@ impl Rows {
         Ok(())
     }
 
-    /// Takes all rows of the segment, which is empty then.
-    fn drain(&mut self, queue: &mut Queue, words: Words) -> Result<()> {
+    /// Takes all rows of the segment, which is empty then; no reference leads into columns any more.
+    pub fn drain(&mut self, queue: &mut Queue, words: Words) -> Result<()> {
         let Some(segment) = &self.segment else { return Ok(()) };
         if segment.pushed == 0 {
             return Ok(());
@@ -147,11 +167,21 @@ impl Rows {
         let count = words.read(queue)? as usize;
         let places = self.places(segment.memory.address, segment.capacity).0;
         for ((column, (values, nulls)), drained) in self.columns.iter().zip(places).zip(&mut self.drained) {
-            drained.0.extend(queue.copy_out(values, count * column.ty.bytes())?);
-            if let Some(nulls) = nulls {
-                drained.1.extend(queue.copy_out(nulls, count)?);
+            let nulls = nulls.map(|nulls| queue.copy_out(nulls, count)).transpose()?;
+            let values = queue.copy_out(values, count * column.ty.bytes())?;
+            if column.ty == Type::Text {
+                let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
+                let each = values.chunks_exact(16).enumerate().map(|(row, reference)| {
+                    let null = nulls.as_ref().is_some_and(|nulls| nulls[row] != 0);
+                    (!null).then(|| (word(&reference[..8]), word(&reference[8..])))
+                });
+                drained.texts.read(queue, &each.collect::<Vec<_>>())?;
+            } else {
+                drained.values.extend(values);
             }
+            drained.nulls.extend(nulls.into_iter().flatten());
         }
+        queue.unpin();
         queue.clear(words.count(), 8)?;
         if let Some(segment) = &mut self.segment {
             segment.pushed = 0;
@@ -176,10 +206,16 @@ impl Rows {
             (None, _) | (_, None) => u64::MAX,
         };
         for (column, drained) in self.columns.iter().zip(&mut self.drained) {
-            let width = column.ty.bytes();
-            drained.0 = rows.iter().flat_map(|row| drained.0[row * width..(row + 1) * width].to_vec()).collect();
+            if column.ty == Type::Text {
+                let mut texts = Texts::default();
+                rows.iter().for_each(|row| texts.push(drained.texts.get(*row)));
+                drained.texts = texts;
+            } else {
+                let width = column.ty.bytes();
+                drained.values = rows.iter().flat_map(|row| drained.values[row * width..(row + 1) * width].to_vec()).collect();
+            }
             if column.nullable {
-                drained.1 = rows.iter().map(|row| drained.1[*row]).collect();
+                drained.nulls = rows.iter().map(|row| drained.nulls[*row]).collect();
             }
         }
         self.count = rows.len();
@@ -188,14 +224,18 @@ impl Rows {
         }
     }
 
-    /// A drained value by its type and bits.
-    fn value(&self, column: usize, row: usize) -> (Type, Option<u128>) {
+    fn value(&self, column: usize, row: usize) -> Value<'_> {
         let stored = self.columns[column];
+        let drained = &self.drained[column];
+        if stored.nullable && drained.nulls[row] != 0 {
+            return Value::Null;
+        }
+        if stored.ty == Type::Text {
+            return Value::Text(drained.texts.get(row));
+        }
         let width = stored.ty.bytes();
-        let (values, nulls) = &self.drained[column];
-        let null = stored.nullable && nulls[row] != 0;
-        let bits = values[row * width..(row + 1) * width].iter().rev().fold(0u128, |all, byte| all << 8 | u128::from(*byte));
-        (stored.ty, (!null).then_some(bits))
+        let bytes = drained.values[row * width..(row + 1) * width].iter();
+        Value::Bits(stored.ty, bytes.rev().fold(0u128, |all, byte| all << 8 | u128::from(*byte)))
     }
 
     /// All rows.
@@ -203,12 +243,20 @@ impl Rows {
         words.read(queue)?;
         self.drain(queue, words)?;
         let skipped = self.columns.len() - kernel.output.len();
-        let columns = (skipped..self.columns.len()).map(|at| {
+        let mut columns = Vec::with_capacity(kernel.output.len());
+        for at in skipped..self.columns.len() {
             let mut builder = ColumnBuilder::new(self.columns[at]);
-            (0..self.count).for_each(|row| builder.push(self.value(at, row).1));
-            builder.finish()
-        });
-        Ok(Output { rows: self.count, columns: columns.collect() })
+            for row in 0..self.count {
+                builder.push(match self.value(at, row) {
+                    Value::Null => None,
+                    Value::Bits(_, bits) => Some(bits),
+                    // Its bytes are here already.
+                    Value::Text(_) => Some(0),
+                });
+            }
+            columns.push(builder.finish_with(std::mem::take(&mut self.drained[at].texts))?);
+        }
+        Ok(Output { rows: self.count, columns })
     }
 }
 
@@ -231,7 +279,8 @@ fn ordered(ty: Type, bits: u128) -> u128 {
         Type::I32 => (bits as u32 as i32 as i128 as u128) ^ 1 << 127,
         Type::I64 => (bits as u64 as i64 as i128 as u128) ^ 1 << 127,
         Type::I128 => bits ^ 1 << 127,
-        Type::Text => bits,
+        // Texts are not bits.
+        Type::Text => 0,
         Type::F32 => {
             let value = f32::from_bits(bits as u32);
             let bits = if value == 0.0 { 0 } else { value.to_bits() };
@@ -259,39 +308,33 @@ fn ordered(ty: Type, bits: u128) -> u128 {
     }
 }
 
-fn compare(a: (Type, Option<u128>), b: (Type, Option<u128>), order: &Order) -> Ordering {
-    match (a.1, b.1) {
-        (None, None) => Ordering::Equal,
-        (None, Some(_)) => {
-            if order.nulls_first {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            }
-        }
-        (Some(_), None) => {
-            if order.nulls_first {
-                Ordering::Greater
-            } else {
-                Ordering::Less
-            }
-        }
-        (Some(x), Some(y)) => {
-            let found = ordered(a.0, x).cmp(&ordered(b.0, y));
-            if order.descending { found.reverse() } else { found }
-        }
-    }
+fn compare(a: Value<'_>, b: Value<'_>, order: &Order) -> Ordering {
+    let found = match (a, b) {
+        (Value::Null, Value::Null) => return Ordering::Equal,
+        (Value::Null, _) => return if order.nulls_first { Ordering::Less } else { Ordering::Greater },
+        (_, Value::Null) => return if order.nulls_first { Ordering::Greater } else { Ordering::Less },
+        (Value::Text(x), Value::Text(y)) => x.cmp(y),
+        (Value::Bits(ty, x), Value::Bits(_, y)) => ordered(ty, x).cmp(&ordered(ty, y)),
+        // The values of a column are all of one kind.
+        (Value::Text(_), Value::Bits(..)) | (Value::Bits(..), Value::Text(_)) => Ordering::Equal,
+    };
+    if order.descending { found.reverse() } else { found }
 }
 
-/// The code that a kernel gives the value of a first key: `order.cuh`, `top_k.cuh`.
-fn code((ty, bits): (Type, Option<u128>), order: &Order, nullable: bool) -> u64 {
-    let Some(bits) = bits else { return if order.nulls_first { 0 } else { u64::MAX } };
-    let full = ordered(ty, bits);
-    let code = match ty {
-        Type::Bool | Type::U8 | Type::U16 | Type::U32 | Type::F32 | Type::F64 | Type::Text => full as u64,
-        Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 => {
-            let value = (full ^ 1 << 127) as i128;
-            value.clamp(i64::MIN.into(), i64::MAX.into()) as u64 ^ 1 << 63
+/// The code that a kernel gives the value of a first key: `order.cuh`, `text_state.cuh`, `top_k.cuh`.
+fn code(value: Value<'_>, order: &Order, nullable: bool) -> u64 {
+    let code = match value {
+        Value::Null => return if order.nulls_first { 0 } else { u64::MAX },
+        Value::Text(text) => text.iter().chain(std::iter::repeat(&0)).take(8).fold(0, |all, byte| all << 8 | u64::from(*byte)),
+        Value::Bits(ty, bits) => {
+            let full = ordered(ty, bits);
+            match ty {
+                Type::Bool | Type::U8 | Type::U16 | Type::U32 | Type::F32 | Type::F64 | Type::Text => full as u64,
+                Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 => {
+                    let value = (full ^ 1 << 127) as i128;
+                    value.clamp(i64::MIN.into(), i64::MAX.into()) as u64 ^ 1 << 63
+                }
+            }
         }
     };
     let code = if order.descending { !code } else { code };

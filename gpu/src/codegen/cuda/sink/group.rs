@@ -55,7 +55,7 @@ impl Generator<'_> {
                 w.need(Header::Reduce);
                 for (at, cell) in cells.cells.iter().enumerate() {
                     if let Some(ty) = register(cell.kind) {
-                        w.line(format!("{ty} a{at} = 0;"));
+                        w.line(format!("{ty} a{at} = {};", nothing(cell.kind)));
                     }
                 }
             }
@@ -197,6 +197,7 @@ impl Generator<'_> {
             CellKind::Float => format!("(f64){value}"),
             CellKind::Extreme { most } => code(most, format!("order_code({value})")),
             CellKind::ExtremeWide { most } => code(most, format!("wide_order_code({value})")),
+            CellKind::ExtremeText { .. } => value,
             CellKind::Distinct(domain) => format!("(u64)(i64){value} - {:#x}ull", domain.low as u64),
             CellKind::Bits(BitOp::And) => format!("~(u64)(i64){value}"),
             CellKind::Bits(BitOp::Or | BitOp::Xor) => format!("(u64)(i64){value}"),
@@ -234,10 +235,13 @@ impl Generator<'_> {
                             CellKind::Count | CellKind::Sum | CellKind::Float => "Sum",
                             CellKind::Wide { .. } => "Sum",
                             CellKind::Extreme { .. } | CellKind::ExtremeWide { .. } | CellKind::Seen => "Greatest",
+                            CellKind::ExtremeText { most: false } => "ExtremeText<false>",
+                            CellKind::ExtremeText { most: true } => "ExtremeText<true>",
                             CellKind::Bits(BitOp::And | BitOp::Or) => "Either",
                             CellKind::Bits(BitOp::Xor) => "Differing",
                             CellKind::Distinct(_) | CellKind::Shift => continue,
                         };
+                        let nothing = nothing(cell.kind);
                         if let CellKind::Wide { narrow: false, fault: Some(fault) } = cell.kind {
                             // Partial sums of a block may pass 128 bits too: each is added where that is seen.
                             let add = in_device(*cell, "state", &format!("a{at}"));
@@ -245,7 +249,7 @@ impl Generator<'_> {
                             self.writer.line(add);
                             continue;
                         }
-                        self.writer.line(format!("a{at} = block_reduce<{op}, {ty}>(a{at}, 0, scratch);"));
+                        self.writer.line(format!("a{at} = block_reduce<{op}, {ty}>(a{at}, {nothing}, scratch);"));
                         self.writer.line(format!("if (threadIdx.x == 0) {{ {} }}", in_device(*cell, "state", &format!("a{at}"))));
                     }
                 }
@@ -273,6 +277,11 @@ impl Generator<'_> {
     }
 }
 
+/// What a thread's own cell holds before the first row.
+fn nothing(kind: CellKind) -> &'static str {
+    if matches!(kind, CellKind::ExtremeText { .. }) { "no_text()" } else { "0" }
+}
+
 /// The type of a thread's own cell; none where it has none.
 fn register(kind: CellKind) -> Option<&'static str> {
     match kind {
@@ -280,6 +289,7 @@ fn register(kind: CellKind) -> Option<&'static str> {
         CellKind::Wide { .. } => Some(type_name(Type::I128)),
         CellKind::Float => Some(type_name(Type::F64)),
         CellKind::ExtremeWide { .. } => Some("u128"),
+        CellKind::ExtremeText { .. } => Some(type_name(Type::Text)),
         CellKind::Distinct(_) | CellKind::Shift => None,
     }
 }
@@ -294,6 +304,7 @@ fn in_register(kind: CellKind, at: usize, value: &str) -> String {
         }
         CellKind::Extreme { .. } => format!("a{at} = Greatest::of(a{at}, (u64)({value}));"),
         CellKind::ExtremeWide { .. } => format!("a{at} = Greatest::of(a{at}, (u128)({value}));"),
+        CellKind::ExtremeText { most } => format!("a{at} = ExtremeText<{most}>::of(a{at}, {value});"),
         CellKind::Bits(BitOp::And | BitOp::Or) => format!("a{at} |= {value};"),
         CellKind::Bits(BitOp::Xor) => format!("a{at} ^= {value};"),
         CellKind::Seen => format!("a{at} = 1;"),
@@ -308,6 +319,7 @@ fn in_shared(cell: Cell, value: &str) -> String {
         | CellKind::Sum
         | CellKind::Wide { .. }
         | CellKind::ExtremeWide { .. }
+        | CellKind::ExtremeText { .. }
         | CellKind::Distinct(_)
         | CellKind::Shift
         | CellKind::Seen => format!("own_32 + {} * COPIES", cell.shared),
@@ -321,7 +333,7 @@ fn in_shared(cell: Cell, value: &str) -> String {
         CellKind::Bits(BitOp::And | BitOp::Or) => format!("shared_or({at}, {value});"),
         CellKind::Bits(BitOp::Xor) => format!("shared_xor({at}, {value});"),
         CellKind::Seen => format!("atomicOr({at}, 1u);"),
-        CellKind::ExtremeWide { .. } | CellKind::Distinct(_) | CellKind::Shift => String::new(),
+        CellKind::ExtremeWide { .. } | CellKind::ExtremeText { .. } | CellKind::Distinct(_) | CellKind::Shift => String::new(),
     }
 }
 
@@ -336,6 +348,7 @@ fn in_device(cell: Cell, base: &str, value: &str) -> String {
         CellKind::Float => format!("global_add_float({at}, {value});"),
         CellKind::Extreme { .. } => format!("global_max({at}, {value});"),
         CellKind::ExtremeWide { .. } => format!("global_max_wide({at}, {value});"),
+        CellKind::ExtremeText { most } => format!("global_extreme_text<{most}>({at}, {value});"),
         CellKind::Distinct(domain) => {
             format!("{{ const u64 bit = {value}; if (bit < {}ull) global_bit({at}, bit); }}", domain.size)
         }
@@ -366,7 +379,7 @@ fn gathered(cell: Cell, at: usize) -> Option<Vec<String>> {
         CellKind::Extreme { .. } => format!("gather_max<COPIES>({})", own(64)),
         CellKind::Bits(BitOp::And | BitOp::Or) => format!("gather_or<COPIES>({})", own(64)),
         CellKind::Bits(BitOp::Xor) => format!("gather_xor<COPIES>({})", own(64)),
-        CellKind::ExtremeWide { .. } | CellKind::Distinct(_) | CellKind::Shift => return None,
+        CellKind::ExtremeWide { .. } | CellKind::ExtremeText { .. } | CellKind::Distinct(_) | CellKind::Shift => return None,
     };
     Some(vec![in_device(cell, "cells", &value)])
 }

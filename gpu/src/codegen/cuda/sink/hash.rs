@@ -18,6 +18,7 @@ impl Generator<'_> {
                 Some(null) => (format!("({null} ? 0ull : {value})"), Some(null)),
             }
         };
+        let texts = place.text_words();
         match place {
             Place::Single | Place::Dense { .. } => {}
             Place::Packed { keys: places } => {
@@ -40,7 +41,12 @@ impl Generator<'_> {
                     parts.push(nulls.collect::<Vec<_>>().join(" | "));
                 }
                 for (key, ty) in keys.iter().zip(&types) {
-                    if ty.ty == Type::I128 {
+                    if ty.ty == Type::Text {
+                        let (value, null) = (self.nodes.value(key.expr), self.nodes.null(key.expr));
+                        for half in [format!("(u64){value}.at"), format!("{value}.length")] {
+                            parts.push(null.as_ref().map_or(half.clone(), |null| format!("({null} ? 0ull : {half})")));
+                        }
+                    } else if ty.ty == Type::I128 {
                         let value = self.nodes.value(key.expr);
                         let null = self.nodes.null(key.expr);
                         for half in [format!("(u64){value}"), format!("(u64)((u128){value} >> 64)")] {
@@ -51,7 +57,10 @@ impl Generator<'_> {
                     }
                 }
                 self.writer.line(format!("const u64 key[{words}] = {{ {} }};", parts.join(", ")));
-                self.writer.line(format!("u64* cells = find_wide<WIDTH, {words}>(slots, mask, groups, key);"));
+                let texts = texts.iter().fold(0u64, |all, word| all | 1 << word);
+                let find =
+                    if texts == 0 { format!("find_wide<WIDTH, {words}>") } else { format!("find_texts<WIDTH, {texts}ull>") };
+                self.writer.line(format!("u64* cells = {find}(slots, mask, groups, key);"));
             }
         }
     }

@@ -13,10 +13,11 @@ mod group;
 mod hash;
 mod rows;
 
-use super::Generator;
-use super::layout::State;
+use super::layout::{State, reference_words};
 use super::scalar::stored_name;
-use crate::program::{Aggregate, ExprId, Key, Sink};
+use super::text::Header;
+use super::{Generator, KEEP, MEASURE, TEXTS};
+use crate::program::{Aggregate, AggregateOp, ExprId, Key, Sink, Type};
 
 impl Generator<'_> {
     /// The nodes that the sink reads of a row.
@@ -68,6 +69,9 @@ impl Generator<'_> {
 
     /// Before the loop over tiles.
     pub(super) fn sink_before(&mut self) {
+        if self.state.has_texts() {
+            self.writer.need(Header::TextState);
+        }
         match &self.state {
             State::Groups { .. } => self.group_before(),
             State::Rows { .. } | State::Bitmap => {}
@@ -115,6 +119,64 @@ impl Generator<'_> {
             State::Groups { .. } => self.hash_extras(),
             State::Rows { .. } | State::Bitmap => {}
         }
+        if self.state.has_texts() {
+            self.text_extras();
+        }
+    }
+
+    /// The texts that the sink keeps references to.
+    pub(super) fn kept_texts(&self) -> Vec<ExprId> {
+        let all = match &self.pipeline.sink {
+            Sink::Group { keys, aggregates, .. } => {
+                let extreme = |aggregate: &&Aggregate| matches!(aggregate.op, AggregateOp::Min | AggregateOp::Max);
+                let inputs = aggregates.iter().filter(extreme).filter_map(|aggregate| aggregate.input);
+                keys.iter().map(|key| key.expr).chain(inputs).collect()
+            }
+            Sink::Materialize { .. } | Sink::Bitmap | Sink::TopK { .. } => self.sink_inputs(),
+        };
+        all.into_iter().filter(|id| self.nodes.ty(*id).ty == Type::Text).collect()
+    }
+
+    /// The kernels that copy the bytes of texts.
+    fn text_extras(&mut self) {
+        let references = match &self.state {
+            State::Groups { place, cells } => reference_words(place, cells),
+            State::Rows { .. } | State::Bitmap => vec![],
+        };
+        let width = match &self.state {
+            State::Groups { place, cells } => place.head() + cells.words,
+            State::Rows { .. } | State::Bitmap => 0,
+        };
+        self.extra(TEXTS, "const u64* references, const u64* offsets, u64 to, u64 count");
+        self.writer.line("copy_texts(references, offsets, to, count);");
+        self.writer.close();
+        if references.is_empty() {
+            return;
+        }
+        let loop_over = "for (u64 i = (u64)blockIdx.x * BLOCK + threadIdx.x; i < capacity; i += (u64)gridDim.x * BLOCK)";
+        self.extra(MEASURE, "const u64* slots, u64 capacity, u64* bytes");
+        self.writer.line("u64 sum = 0;");
+        self.writer.open(loop_over);
+        for word in &references {
+            self.writer.line(format!("sum += kept_bytes(slots + i * {width} + {word});"));
+        }
+        self.writer.close();
+        self.writer.line("if (sum) atomicAdd(bytes, sum);");
+        self.writer.close();
+        self.extra(KEEP, "u64* slots, u64 capacity, u64 to, u64* used");
+        self.writer.open(loop_over);
+        for word in &references {
+            self.writer.line(format!("keep_text(slots + i * {width} + {word}, to, used);"));
+        }
+        self.writer.close();
+        self.writer.close();
+    }
+
+    /// Opens another kernel.
+    fn extra(&mut self, name: &str, parameters: &str) {
+        self.writer.line("");
+        self.writer.line("extern \"C\" __global__ void __launch_bounds__(BLOCK, 4)");
+        self.writer.open(format!("{name}({parameters})"));
     }
 
     /// The first fault of a group's row, in the order in which the sink evaluates.
