@@ -25,8 +25,7 @@ impl Facts {
         let mut facts = Self { intervals: Vec::with_capacity(types.len()), faults: vec![], costs: vec![], types };
         for (at, expr) in pipeline.exprs.iter().enumerate() {
             let ty = facts.types[at].ty;
-            let interval =
-                ty.range().map(|range| facts.interval_of(pipeline, expr, ty).map_or(range, |found| within(found, range)));
+            let interval = ty.range().map(|range| facts.interval_of(expr, ty).map_or(range, |found| within(found, range)));
             facts.intervals.push(interval);
             let operands = expr.operands();
             let raises = expr.can_fault() && !facts.proved(expr, at);
@@ -102,7 +101,7 @@ impl Facts {
         }
     }
 
-    fn interval_of(&self, pipeline: &Pipeline, expr: &Expr, ty: Type) -> Option<Interval> {
+    fn interval_of(&self, expr: &Expr, ty: Type) -> Option<Interval> {
         let of = |id: ExprId| self.interval(id);
         match *expr {
             Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
@@ -148,10 +147,7 @@ impl Facts {
             | Expr::And(..)
             | Expr::Or(..)
             | Expr::IsNull(_)
-            | Expr::IsDistinct(..) => {
-                let _ = pipeline;
-                None
-            }
+            | Expr::IsDistinct(..) => None,
         }
     }
 }
@@ -221,5 +217,176 @@ fn cost(expr: &Expr, ty: Type) -> u32 {
         | Expr::IsNull(_)
         | Expr::Select { .. }
         | Expr::Coalesce(..) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Scalar;
+    use crate::program::text::parse;
+    use crate::testing::{Random, generate, outcomes_of_nodes};
+
+    /// Nodes for those below: columns of several types, numbers, and an `i32` that an `i8`, or a `u8`, was.
+    const NODES: [&str; 16] = [
+        "column 0",
+        "column 1",
+        "column 2",
+        "column 3",
+        "column 4",
+        "column 5",
+        "column 6",
+        "constant i32 0",
+        "constant i32 1",
+        "constant i32 -1",
+        "constant i32 -2",
+        "constant i32 5",
+        "cast i32 %1",
+        "cast i32 %2",
+        "constant i32 127",
+        "constant i128 7",
+    ];
+    const COLUMNS: [&str; 7] = ["bool", "i8", "u8", "i32", "i128", "f64", "i32 nullable"];
+
+    /// Of the last of the nodes that are added, which are parted by `;`.
+    fn facts(added: &str) -> (Facts, ExprId) {
+        let columns = COLUMNS.iter().enumerate().map(|(at, ty)| format!("  column {at} {ty}\n"));
+        let nodes = NODES.iter().copied().chain(added.split("; "));
+        let nodes = nodes.enumerate().map(|(at, node)| format!("  %{at} = {node}\n"));
+        let text = format!("pipeline\n{}{}  body\n  bitmap\n", columns.collect::<String>(), nodes.collect::<String>());
+        let pipeline = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        (Facts::of(&pipeline).unwrap(), ExprId(pipeline.exprs.len() as u32 - 1))
+    }
+
+    /// Bounds are as close as the operands' bounds make them; where a result may wrap, the type's.
+    #[test]
+    fn bounds_follow_from_the_operands() {
+        const I32: Interval = (i32::MIN as i128, i32::MAX as i128);
+        for (added, bounds) in [
+            ("constant i32 null", (0, 0)),
+            ("column 3", I32),
+            ("add %12 %13", (-128, 382)),
+            ("subtract %12 %13", (-383, 127)),
+            ("multiply %12 %13", (-32_640, 32_385)),
+            ("multiply %12 %12", (-16_256, 16_384)),
+            ("add %3 %8", I32),
+            ("subtract %3 %8", I32),
+            ("multiply %3 %11", I32),
+            ("add %3 %7", I32),
+            ("divide %12 %13", (-128, 128)),
+            ("round_divide %12 %13", (-128, 128)),
+            ("floor_divide %12 %13", (-128, 128)),
+            ("remainder %3 %11", (-5, 5)),
+            ("floor_remainder %3 %10", (-2, 2)),
+            ("negate %12", (-127, 128)),
+            ("negate %13", (-255, 0)),
+            ("negate %3", I32),
+            ("cast i64 %12", (-128, 127)),
+            ("cast i32 %0", (0, 1)),
+            ("cast i8 %13", (-128, 127)),
+            ("cast i8 %12", (-128, 127)),
+            ("cast u8 %14", (127, 127)),
+            ("cast u8 %9", (0, 255)),
+            ("cast i32 %5 ! integer_range", I32),
+            ("select %0 %12 %13", (-128, 255)),
+            ("select %0 %13 %12", (-128, 255)),
+            ("coalesce %6 %11", I32),
+            ("null_if %13 %11", (0, 255)),
+            ("date_part quarter %3", (1, 4)),
+            ("date_part month %3", (1, 12)),
+            ("date_part day %3", (1, 31)),
+            ("date_part day_of_week %3", (0, 6)),
+            ("date_part iso_day_of_week %3", (1, 7)),
+            ("date_part day_of_year %3", (1, 366)),
+            ("date_part week %3", (1, 53)),
+            ("date_part year %3", I32),
+            ("add_months %3 %11", I32),
+        ] {
+            let (facts, last) = facts(added);
+            assert_eq!(facts.interval(last), Some(bounds), "{added}");
+        }
+        for added in ["column 0", "column 5", "add %5 %5", "less %3 %11", "constant f64 1.0", "constant bool true"] {
+            let (facts, last) = facts(added);
+            assert_eq!(facts.interval(last), None, "{added}");
+        }
+    }
+
+    /// What the operands show to be safe needs no check; nothing else goes without.
+    #[test]
+    fn faults_are_proved_away() {
+        for (added, faulty) in [
+            ("add %12 %13 ! integer_range", false),
+            ("add %3 %7 ! integer_range", false),
+            ("add %3 %8 ! integer_range", true),
+            ("add %3 %8", false),
+            ("subtract %3 %8 ! integer_range", true),
+            ("multiply %12 %13 ! integer_range", false),
+            ("multiply %3 %11 ! integer_range", true),
+            ("multiply %4 %15 ! numeric_range", true),
+            ("add %5 %5 ! float_overflow", true),
+            ("divide %3 %11", false),
+            ("divide %3 %8", false),
+            ("divide %3 %10", false),
+            ("divide %3 %9 ! integer_range", true),
+            ("divide %3 %7", true),
+            ("divide %3 %13", true),
+            ("divide %5 %5", true),
+            ("negate %12 ! integer_range", false),
+            ("negate %3 ! integer_range", true),
+            ("negate %5 ! float_overflow", true),
+            ("cast u8 %13 ! smallint_range", false),
+            ("cast i8 %12 ! smallint_range", false),
+            ("cast i8 %13 ! smallint_range", true),
+            ("add %12 %8; cast i8 %16 ! smallint_range", true),
+            ("subtract %12 %8; cast i8 %16 ! smallint_range", true),
+            ("cast i32 %0 ! integer_range", false),
+            ("cast i32 %5 ! integer_range", true),
+            ("cast f32 %3 ! float_overflow", false),
+            ("cast f32 %5 ! float_overflow", true),
+            ("add_months %3 %11", true),
+            ("divide %3 %7; is_null %16", true),
+            ("divide %3 %7; add %3 %16", true),
+        ] {
+            let (facts, last) = facts(added);
+            assert_eq!(facts.can_fault(last), faulty, "{added}");
+        }
+    }
+
+    /// What may raise is not evaluated where it is not needed, nor is what takes long.
+    #[test]
+    fn only_the_safe_and_cheap_is_not_lazy() {
+        for (added, lazy) in [
+            ("add %12 %13", false),
+            ("add %3 %8 ! integer_range", true),
+            ("less %3 %11", false),
+            ("multiply %3 %3", false),
+            ("multiply %4 %4", false),
+            ("multiply %4 %4; multiply %16 %16", true),
+            ("divide %3 %11", false),
+            ("divide %3 %11; divide %16 %11", true),
+            ("divide %4 %15", true),
+            ("date_part month %3", true),
+        ] {
+            let (facts, last) = facts(added);
+            assert_eq!(facts.is_lazy(last), lazy, "{added}");
+        }
+    }
+
+    /// The facts hold: no node of a random program leaves its bounds, or raises what it cannot.
+    #[test]
+    fn no_value_is_out_of_bounds() {
+        for seed in 0..200 {
+            let case = generate(&mut Random::new(seed));
+            let facts = Facts::of(&case.pipeline).unwrap();
+            for (id, found) in outcomes_of_nodes(&case) {
+                let context = || format!("seed {seed}, {id}\n{}", case.pipeline);
+                assert!(found.faults.is_empty() || facts.can_fault(id), "{}", context());
+                for value in found.rows.iter().flatten() {
+                    if let (Some(Scalar::Int(value)), Some((low, high))) = (value, facts.interval(id)) {
+                        assert!((low..=high).contains(value), "{value} is not in {low} to {high}: {}", context());
+                    }
+                }
+            }
+        }
     }
 }

@@ -7,8 +7,8 @@ use super::{Case, Random, generate};
 use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Device, Kernel, Run};
 use crate::error::Result;
-use crate::interpret::{outcome, read_column, read_table};
-use crate::program::{Sink, text};
+use crate::interpret::{Outcome, outcome, read_column, read_table};
+use crate::program::{ExprId, Pipeline, Sink, Statement, text};
 use std::sync::Arc;
 
 /// Compiles and runs a case on a device.
@@ -39,6 +39,18 @@ pub fn check_case(device: &dyn Device, case: &Case) -> std::result::Result<(), S
         })?;
     }
     Ok(())
+}
+
+/// What each node of a case gives by itself, for every row of the input. A node that nothing demands may break a promise
+/// somewhere; it is left out.
+pub fn outcomes_of_nodes(case: &Case) -> Vec<(ExprId, Outcome)> {
+    let ids = (0..case.pipeline.exprs.len()).map(|at| ExprId(at as u32));
+    ids.filter_map(|id| {
+        let sink = Sink::Materialize { columns: vec![id] };
+        let pipeline = Pipeline { body: vec![Statement::Emit], sink, ..case.pipeline.clone() };
+        Some((id, outcome(&pipeline, &case.values, &case.chunks).ok()?))
+    })
+    .collect()
 }
 
 /// Compares a device with the interpreter over random programs, the first of them made from `seed`, the next from `seed + 1`, …

@@ -11,7 +11,7 @@ mod generate;
 mod known;
 mod random;
 
-pub use check::{check_case, check_random, run_on};
+pub use check::{check_case, check_random, outcomes_of_nodes, run_on};
 pub use file::check_file;
 pub use generate::generate;
 pub use random::Random;

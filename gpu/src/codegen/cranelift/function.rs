@@ -167,13 +167,10 @@ impl<'a, 'f> Loop<'a, 'f> {
             let views = self.field(offset_of!(Context, columns), types::I64);
             for column in columns {
                 let at = column as usize * size_of::<ColumnView>();
-                let values = at + offset_of!(ColumnView, values);
-                let base = self.b.ins().load(types::I64, fixed(), views, values as i32);
-                self.bases.insert((column, false), base);
+                let mut load = |offset: usize| self.b.ins().load(types::I64, fixed(), views, (at + offset) as i32);
+                self.bases.insert((column, false), load(offset_of!(ColumnView, values)));
                 if self.pipeline.columns[column as usize].nullable {
-                    let validity = at + offset_of!(ColumnView, validity);
-                    let base = self.b.ins().load(types::I64, fixed(), views, validity as i32);
-                    self.bases.insert((column, true), base);
+                    self.bases.insert((column, true), load(offset_of!(ColumnView, validity)));
                 }
             }
         }

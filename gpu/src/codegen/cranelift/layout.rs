@@ -356,3 +356,168 @@ impl RowLayout {
         Self { stride: offset.next_multiple_of(8), words, order: fields, columns: places }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::text::parse;
+    use crate::program::{Sink, Strategy};
+    use crate::testing::{Random, generate};
+
+    /// The state of a group, of these aggregates over %0, an `i32`, %1, one that can be NULL, and %2, a `bool`.
+    fn state(aggregates: &str, hash: bool) -> StateLayout {
+        let (strategy, keys) = if hash { ("hash", "    key %0\n") } else { ("single", "") };
+        let aggregates = aggregates.split(", ").map(|aggregate| format!("    {aggregate}\n"));
+        let text = format!(
+            "pipeline\n  column 0 i32\n  column 1 i32 nullable\n  column 2 bool\n  %0 = column 0\n  %1 = column 1\n  \
+             %2 = column 2\n  %3 = divide %0 %0\n  body\n    emit\n  group {strategy}\n{keys}{}",
+            aggregates.collect::<String>()
+        );
+        let pipeline = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let Sink::Group { aggregates, .. } = &pipeline.sink else { unreachable!("it is a group") };
+        StateLayout::of(aggregates, &Facts::of(&pipeline).unwrap(), !hash, hash)
+    }
+
+    #[test]
+    fn the_same_is_kept_once() {
+        let layout = state("sum i64 %0, min %0, sum i64 %0, sum i64 %0 if %2", false);
+        assert_eq!((layout.slots.len(), layout.aggregates), (3, vec![0, 1, 0, 2]));
+    }
+
+    /// Rows are counted where every row counts; only an input that may raise is looked at then.
+    #[test]
+    fn rows_are_counted_as_rows() {
+        for (count, op, input) in [
+            ("count", SlotOp::Rows, false),
+            ("count %0", SlotOp::Rows, false),
+            ("count %3", SlotOp::Rows, true),
+            ("count %1", SlotOp::Count, true),
+            ("count if %2", SlotOp::Count, false),
+            ("count %0 if %2", SlotOp::Count, true),
+        ] {
+            let slot = &state(count, false).slots[0];
+            assert_eq!((slot.op, slot.input.is_some(), slot.seen), (op, input, Seen::Always), "{count}");
+        }
+    }
+
+    /// A value shows that it is there by a flag where rows may be without one; else a row does, or the group itself.
+    #[test]
+    fn flags_are_kept_where_nothing_else_tells() {
+        for (aggregates, hash, seen, occupied) in [
+            ("sum i64 %0", false, Seen::Occupied, Some(8)),
+            ("sum i64 %0, count", false, Seen::Occupied, None),
+            ("sum i64 %0", true, Seen::Always, None),
+            ("sum i64 %1", false, Seen::Flag(8), Some(9)),
+            ("min %0 if %2", true, Seen::Flag(8), None),
+            ("count_distinct 0 64 %1", false, Seen::Always, Some(8)),
+        ] {
+            let layout = state(aggregates, hash);
+            assert_eq!((layout.slots[0].seen, layout.occupied), (seen, occupied), "{aggregates}");
+        }
+    }
+
+    #[test]
+    fn an_empty_state_is_zeros_where_it_can_be() {
+        for (aggregates, zero) in
+            [("count", true), ("sum i64 %1, count_distinct 0 5 %0", true), ("min %0", false), ("max %0", false)]
+        {
+            assert_eq!(state(aggregates, false).is_zero(), zero, "{aggregates}");
+        }
+    }
+
+    /// Asserts that ranges, each its beginning and its length, are apart and end by `end`.
+    fn apart(mut ranges: Vec<(usize, usize)>, end: usize, context: &dyn Fn() -> String) {
+        ranges.sort_unstable();
+        let ends = ranges.iter().map(|(begin, length)| begin + length);
+        let begins = ranges.iter().skip(1).map(|(begin, _)| *begin).chain([end]);
+        assert!(ends.zip(begins).all(|(end, begin)| end <= begin), "{ranges:?} to {end}: {}", context());
+    }
+
+    fn check_state(layout: &StateLayout, context: &dyn Fn() -> String) {
+        let flag = |slot: &Slot| if let Seen::Flag(at) = slot.seen { Some((at, 1)) } else { None };
+        let slots = layout.slots.iter().flat_map(|slot| [Some((slot.offset, slot.op.bytes())), flag(slot)]);
+        let all = slots.chain([layout.occupied.map(|at| (at, 1))]).flatten().collect();
+        apart(all, layout.size, context);
+        assert!(layout.size.is_multiple_of(8) && layout.empty.len() == layout.size, "{}", context());
+        assert!(layout.slots.iter().all(|slot| slot.offset.is_multiple_of(8)), "{}", context());
+    }
+
+    /// Keys have bits of their own, enough of them for all they can be, and none has that which says that an entry is taken.
+    fn check_keys(layout: &KeyLayout, facts: &Facts, context: &dyn Fn() -> String) {
+        let bit = |(word, bit): (usize, u32)| word * 64 + bit as usize;
+        let ranges = layout
+            .fields
+            .iter()
+            .flat_map(|field| [Some((bit((field.word, field.shift)), field.bits as usize)), field.null.map(|at| (bit(at), 1))]);
+        apart(ranges.flatten().chain([(63, 1)]).collect(), layout.words * 64, context);
+        for field in &layout.fields {
+            assert!(field.bits == 128 || field.shift + field.bits <= 64, "{}", context());
+            assert!(field.null.is_some() == field.ty.nullable, "{}", context());
+            if let (Some((low, high)), true) = (facts.interval(field.expr), field.bits < 128) {
+                let (least, past) =
+                    if field.signed { (-1 << (field.bits - 1), 1 << (field.bits - 1)) } else { (0, 1 << field.bits) };
+                assert!(least <= low && high < past, "{} bits for {low} to {high}: {}", field.bits, context());
+            }
+        }
+    }
+
+    fn check_row(layout: &RowLayout, context: &dyn Fn() -> String) {
+        let bit = |word: usize, shift: u32| word * 64 + shift as usize;
+        let order = layout.order.iter().flat_map(|field| {
+            let value = match field.ty.ty.bits() {
+                128 => (bit(field.word, 0), 128),
+                bits => (bit(field.word, field.shift), bits as usize),
+            };
+            [Some(value), field.null.map(|(word, shift)| (bit(word, shift), 1))]
+        });
+        apart(order.flatten().collect(), layout.words * 64, context);
+        let columns = layout.columns.iter().flat_map(|column| {
+            assert!(column.offset.is_multiple_of(column.ty.ty.bytes().min(8)), "{}", context());
+            [Some((column.offset, column.ty.ty.bytes())), column.valid.map(|at| (at, 1))]
+        });
+        apart(columns.flatten().chain([(0, layout.words * 8)]).collect(), layout.stride, context);
+        assert!(layout.stride.is_multiple_of(8), "{}", context());
+    }
+
+    #[test]
+    fn nothing_overlaps() {
+        for seed in 0..1000 {
+            let pipeline = generate(&mut Random::new(seed)).pipeline;
+            let facts = Facts::of(&pipeline).unwrap();
+            let context = || format!("seed {seed}\n{pipeline}");
+            match &pipeline.sink {
+                Sink::Group { keys, aggregates, strategy } => {
+                    let hash = *strategy == Strategy::Hash;
+                    check_state(&StateLayout::of(aggregates, &facts, *strategy == Strategy::Single, hash), &context);
+                    if hash {
+                        let keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
+                        check_keys(&KeyLayout::of(&keys, &facts), &facts, &context);
+                    }
+                }
+                Sink::TopK { order, columns, .. } => check_row(&RowLayout::of(order, columns, &facts), &context),
+                Sink::Materialize { .. } | Sink::Bitmap => {}
+            }
+        }
+    }
+
+    /// A key takes the bits that its values need.
+    #[test]
+    fn keys_are_narrow() {
+        for (ty, interval, bits) in [
+            (Type::I32, (0, 0), (1, false)),
+            (Type::I32, (0, 1), (1, false)),
+            (Type::I32, (0, 255), (8, false)),
+            (Type::I32, (0, 256), (9, false)),
+            (Type::I32, (-1, 0), (1, true)),
+            (Type::I32, (-128, 127), (8, true)),
+            (Type::I32, (-129, 0), (9, true)),
+            (Type::I32, (-1, 128), (9, true)),
+            (Type::I64, (i64::MIN.into(), i64::MAX.into()), (64, true)),
+            (Type::I128, (0, u64::MAX.into()), (64, false)),
+            (Type::I128, (-1, u64::MAX.into()), (128, true)),
+        ] {
+            assert_eq!(key_bits(ty, Some(interval)), bits, "{interval:?}");
+        }
+        assert_eq!((key_bits(Type::Bool, None), key_bits(Type::F64, None)), ((1, false), (64, false)));
+    }
+}

@@ -158,7 +158,11 @@ enum Plan<'a> {
 /// The most bytes of state that a dense group may take for a worker.
 const DENSE_BYTES: u64 = 1 << 30;
 /// The most bytes of one entry of a hash table.
-const ENTRY_BYTES: usize = 1 << 17;
+const ENTRY_BYTES: u64 = 1 << 17;
+
+fn within(bytes: u64, most: u64, otherwise: &str) -> Result<()> {
+    if bytes <= most { Ok(()) } else { Err(Error::Unsupported(otherwise.to_owned())) }
+}
 
 impl<'a> Plan<'a> {
     fn of(pipeline: &'a Pipeline, facts: &Facts) -> Result<Self> {
@@ -169,9 +173,7 @@ impl<'a> Plan<'a> {
             Sink::Group { keys, aggregates, strategy } => match strategy {
                 Strategy::Single => {
                     let state = StateLayout::of(aggregates, facts, true, false);
-                    if state.size as u64 > DENSE_BYTES {
-                        return Err(Error::Unsupported("the state of an aggregate is too large".to_owned()));
-                    }
+                    within(state.size as u64, DENSE_BYTES, "the state of an aggregate is too large")?;
                     Self::Single(state)
                 }
                 Strategy::Dense => {
@@ -184,9 +186,7 @@ impl<'a> Plan<'a> {
                         })
                         .collect();
                     let groups = keys.iter().fold(1u64, |all, (_, _, count)| all.saturating_mul(*count));
-                    if groups.saturating_mul(state.size as u64) > DENSE_BYTES {
-                        return Err(Error::Unsupported("the states of a dense group are too large".to_owned()));
-                    }
+                    within(groups.saturating_mul(state.size as u64), DENSE_BYTES, "the states of a dense group are too large")?;
                     let few = groups <= split::GROUPS as u64;
                     let computed = keys.iter().any(|(key, ty, _)| !is_digit(pipeline, key, *ty));
                     Self::Dense { keys, state, groups: groups as usize, few, computed }
@@ -195,9 +195,8 @@ impl<'a> Plan<'a> {
                     let state = StateLayout::of(aggregates, facts, false, true);
                     let keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
                     let keys = KeyLayout::of(&keys, facts);
-                    if keys.words * 8 + state.size > ENTRY_BYTES {
-                        return Err(Error::Unsupported("the state of a group is too large for a hash table".to_owned()));
-                    }
+                    let entry = (keys.words * 8 + state.size) as u64;
+                    within(entry, ENTRY_BYTES, "the state of a group is too large for a hash table")?;
                     Self::Hash(keys, state)
                 }
             },
@@ -290,4 +289,56 @@ fn conditions(block: &[crate::program::Statement]) -> Vec<ExprId> {
         Statement::Stage | Statement::Emit => vec![],
     });
     each.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::text::parse;
+    use crate::testing::{Random, generate};
+
+    /// Cranelift's verifier, which runs in tests alone, has nothing to say of any loop.
+    #[test]
+    fn loops_are_well_formed() {
+        for seed in 0..300 {
+            let pipeline = generate(&mut Random::new(seed)).pipeline;
+            Code::compile(&pipeline).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{pipeline}"));
+        }
+    }
+
+    /// A group over a column of `i32` that counts rows (8 bytes), and distinct values in so many bytes each.
+    fn group(strategy: &str, key: &str, states: &[u32]) -> Result<Code> {
+        let counts = states.iter().enumerate().map(|(at, bytes)| format!("    count_distinct {at} {} %0\n", bytes * 8));
+        let counts: String = counts.collect();
+        let text =
+            format!("pipeline\n  column 0 i32\n  %0 = column 0\n  body\n    emit\n  group {strategy}\n{key}    count\n{counts}");
+        Code::compile(&parse(&text).unwrap())
+    }
+
+    fn is_refused(found: Result<Code>) -> bool {
+        match found {
+            Ok(_) => false,
+            Err(Error::Unsupported(_)) => true,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// Up to a limit states are compiled, and a word behind it they are refused.
+    #[test]
+    fn states_that_are_too_large_are_refused() {
+        // 65,536 groups of 16 KiB are a gibibyte.
+        let key = "    key %0 domain 0 65536\n";
+        assert!(!is_refused(group("dense", key, &[8192, 8184])));
+        assert!(is_refused(group("dense", key, &[8192, 8192])));
+        // With the word of its key and that of the count, an entry of 128 KiB.
+        let mut states = [8192; 16];
+        assert!(is_refused(group("hash", "    key %0\n", &states)));
+        states[15] -= 8;
+        assert!(is_refused(group("hash", "    key %0\n", &states)));
+        states[15] -= 8;
+        assert!(!is_refused(group("hash", "    key %0\n", &states)));
+        // More than anybody asks for, and compiles.
+        assert!(!is_refused(group("single", "", &states)));
+        assert_eq!(within(DENSE_BYTES, DENSE_BYTES, ""), Ok(()));
+    }
 }

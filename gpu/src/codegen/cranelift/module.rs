@@ -18,7 +18,7 @@ fn machine() -> Result<isa::OwnedTargetIsa> {
     static MACHINE: OnceLock<Result<isa::OwnedTargetIsa, String>> = OnceLock::new();
     let found = MACHINE.get_or_init(|| {
         let mut flags = settings::builder();
-        let verify = if cfg!(debug_assertions) { "true" } else { "false" };
+        let verify = if cfg!(any(test, debug_assertions)) { "true" } else { "false" };
         let wanted = [
             ("opt_level", "speed"),
             ("enable_verifier", verify),

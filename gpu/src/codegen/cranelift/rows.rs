@@ -15,10 +15,8 @@ pub(super) fn write_materialize(mut this: Loop<'_, '_>, columns: &[ExprId], conf
     let views: Vec<_> = (0..columns.len())
         .map(|at| {
             let at = at * size_of::<ColumnView>();
-            let values = (at + offset_of!(ColumnView, values)) as i32;
-            let validity = (at + offset_of!(ColumnView, validity)) as i32;
-            let values = this.b.ins().load(types::I64, fixed(), outputs, values);
-            (values, this.b.ins().load(types::I64, fixed(), outputs, validity))
+            let mut load = |offset: usize| this.b.ins().load(types::I64, fixed(), outputs, (at + offset) as i32);
+            (load(offset_of!(ColumnView, values)), load(offset_of!(ColumnView, validity)))
         })
         .collect();
     this.begin();

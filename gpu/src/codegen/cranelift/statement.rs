@@ -125,17 +125,14 @@ pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, config: isa::Target
     match filter {
         Filter::Conditions(conditions) => {
             let mut passes = None;
-            for (at, id) in conditions.iter().enumerate() {
-                if at > 0 && this.facts.is_lazy(*id) {
+            for id in conditions {
+                if this.facts.is_lazy(*id)
+                    && let Some(before) = passes.take()
+                {
                     let on = this.b.create_block();
                     let next = this.next_block();
-                    if let Some(passes) = passes.take() {
-                        this.b.ins().brif(passes, on, &[], next, &[]);
-                        this.b.switch_to_block(on);
-                    } else {
-                        this.b.ins().jump(on, &[]);
-                        this.b.switch_to_block(on);
-                    }
+                    this.b.ins().brif(before, on, &[], next, &[]);
+                    this.b.switch_to_block(on);
                 }
                 let holds = this.truth(*id);
                 passes = this.both(passes, Some(holds));

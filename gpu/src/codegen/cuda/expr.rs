@@ -511,3 +511,89 @@ fn compare(w: &mut Writer, op: Comparison, ty: Type, a: &str, b: &str) -> String
     };
     format!("({a} {sign} {b})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::text::parse;
+    use crate::testing::{Random, generate, outcomes_of_nodes};
+
+    /// Columns whose nodes have their numbers: a type each.
+    const COLUMNS: [&str; 8] = ["bool", "i8", "u8", "i32", "u32", "i128", "f32", "f64"];
+
+    /// What `of` says of a node over those columns.
+    fn of<T>(node: &str, of: impl FnOnce(&Nodes, ExprId) -> T) -> T {
+        let columns = COLUMNS.iter().enumerate().map(|(at, ty)| format!("  column {at} {ty}\n"));
+        let nodes = (0..COLUMNS.len()).map(|at| format!("  %{at} = column {at}\n"));
+        let rest = format!("  %{} = {node}\n  body\n  bitmap\n", COLUMNS.len());
+        let text = format!("pipeline\n{}{}{rest}", columns.collect::<String>(), nodes.collect::<String>());
+        let pipeline = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        of(&Nodes::new(&pipeline).unwrap(), ExprId(COLUMNS.len() as u32))
+    }
+
+    /// What no value can raise has no register for a fault.
+    #[test]
+    fn faults_that_types_rule_out_are_left_out() {
+        for (node, faulty) in [
+            ("add %3 %3", false),
+            ("add %3 %3 ! integer_range", true),
+            ("add %7 %7", false),
+            ("add %7 %7 ! float_overflow", true),
+            ("divide %3 %3", true),
+            ("divide %7 %7", false),
+            ("negate %3", false),
+            ("negate %3 ! integer_range", true),
+            ("negate %7 ! float_overflow", false),
+            ("cast i32 %0 ! integer_range", false),
+            ("cast i32 %3 ! integer_range", false),
+            ("cast i32 %2 ! integer_range", false),
+            ("cast i32 %4 ! integer_range", true),
+            ("cast i64 %4 ! bigint_range", false),
+            ("cast u8 %1 ! smallint_range", true),
+            ("cast i8 %2 ! smallint_range", true),
+            ("cast f32 %5 ! float_overflow", false),
+            ("cast f64 %6 ! float_overflow", false),
+            ("cast f32 %7 ! float_overflow", true),
+            ("cast i32 %6 ! integer_range", true),
+            ("add_months %3 %3", true),
+        ] {
+            assert_eq!(of(node, |nodes, id| nodes.fault(id).is_some()), faulty, "{node}");
+        }
+    }
+
+    #[test]
+    fn only_nodes_with_a_register_for_it_raise() {
+        for seed in 0..200 {
+            let case = generate(&mut Random::new(seed));
+            let nodes = Nodes::new(&case.pipeline).unwrap();
+            for (id, found) in outcomes_of_nodes(&case) {
+                assert!(found.faults.is_empty() || nodes.fault(id).is_some(), "seed {seed}, {id}\n{}", case.pipeline);
+            }
+        }
+    }
+
+    /// Weights choose how many rows a thread has, so their order counts: of the nodes in a line each weighs more than the
+    /// one before it, and the first of them something.
+    #[test]
+    fn what_takes_longer_weighs_more() {
+        let weight = |node: &str| of(node, |nodes, id| nodes.weight(id));
+        for line in [
+            "add %3 %3, add %5 %5, add %5 %5 ! numeric_range",
+            "add %3 %3, add %3 %3 ! integer_range",
+            "add %3 %3, multiply %3 %3, multiply %3 %3 ! integer_range, divide %3 %3, divide %5 %5",
+            "multiply %3 %3 ! integer_range, multiply %5 %5, multiply %5 %5 ! numeric_range, divide %5 %5",
+            "not %0, less %3 %3, less %5 %5",
+            "is_distinct %3 %3, is_distinct %5 %5",
+            "negate %3, negate %5",
+            "select %0 %3 %3, select %0 %5 %5",
+            "cast i128 %3, cast u8 %3 ! smallint_range, cast f64 %3",
+            "cast u8 %3 ! smallint_range, cast i32 %7 ! integer_range",
+            "cast i8 %3, cast f64 %6",
+            "add %3 %3, add_months %3 %3, date_part month %3",
+        ] {
+            let weights: Vec<u32> = line.split(", ").map(weight).collect();
+            assert!(weights[0] > 0 && weights.is_sorted_by(|a, b| a < b), "{line}: {weights:?}");
+        }
+        assert_eq!((weight("constant i32 5"), weight("column 0")), (0, 1));
+    }
+}

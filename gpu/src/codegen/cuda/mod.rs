@@ -167,3 +167,124 @@ impl Generator<'_> {
         self.writer.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::text::parse;
+
+    /// A pipeline over columns of these types, the first of them its first node.
+    fn pipeline(columns: &[&str], rest: &str) -> Pipeline {
+        let columns = columns.iter().enumerate().map(|(at, ty)| format!("  column {at} {ty}\n"));
+        let text = format!("pipeline\n{}  %0 = column 0\n{rest}", columns.collect::<String>());
+        parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// The rows of a thread.
+    fn items(columns: &[&str], rest: &str) -> u32 {
+        generate(&pipeline(columns, rest)).unwrap().items
+    }
+
+    #[test]
+    fn a_thread_has_as_many_rows_as_its_registers_hold() {
+        let of = |columns: &[&str]| items(columns, "  body\n    emit\n  bitmap\n");
+        for (columns, rows) in [
+            ("bool", 8),
+            ("u8", 8),
+            ("i64 i32", 8),
+            ("i64 i32 u8", 4),
+            ("i128 i64", 4),
+            ("i128 i64 u8", 2),
+            ("i128 i128 i128", 2),
+            ("i128 i128 i128 u8", 1),
+        ] {
+            assert_eq!(of(&columns.split(' ').collect::<Vec<_>>()), rows, "{columns}");
+        }
+    }
+
+    #[test]
+    fn a_thread_has_fewer_rows_where_each_takes_much_code() {
+        let aggregates = |strategy: &str, count: usize| {
+            items(&["u8"], &format!("  body\n    emit\n  group {strategy}\n{}", "    max %0\n".repeat(count)))
+        };
+        let single = [1, 5, 6, 12, 13, 24, 25].map(|count| aggregates("single", count));
+        assert_eq!(single, [8, 8, 4, 4, 2, 2, 1]);
+        // A key weighs less than an aggregate, but something.
+        assert_eq!(
+            [2, 3].map(|keys| aggregates(&format!("dense\n{}", "    key %0 domain 0 2\n".repeat(keys).trim_end()), 5)),
+            [8, 4]
+        );
+        // Who finds groups by hash waits in any case.
+        assert_eq!([1, 24, 25].map(|count| aggregates("hash\n    key %0", count)), [2, 2, 1]);
+
+        let rows = |nodes: usize, columns: usize| {
+            let nodes: String = (1..=nodes).map(|at| format!("  %{at} = null_if %0 %0\n")).collect();
+            items(&["u8"], &format!("{nodes}  body\n    emit\n  materialize{}\n", " %0".repeat(columns)))
+        };
+        assert_eq!([(0, 1), (0, 24), (0, 25), (0, 49), (0, 50)].map(|(nodes, columns)| rows(nodes, columns)), [8, 8, 4, 4, 2]);
+        assert_eq!([(1, 24), (2, 24)].map(|(nodes, columns)| rows(nodes, columns)), [8, 4]);
+        let sorted = |columns: usize| {
+            items(&["u8"], &format!("  body\n    emit\n  top_k 5\n    order %0\n{}", "    column %0\n".repeat(columns)))
+        };
+        assert_eq!([1, 23, 24].map(sorted), [8, 8, 4]);
+    }
+
+    /// A condition is a mask for each part that may be tried alone, so that rows are dropped early. The right side of a
+    /// conjunction is evaluated for a NULL on the left too: if it may raise, the two stay together.
+    #[test]
+    fn conjunctions_are_parted_where_nothing_is_lost() {
+        let columns = ["bool", "bool nullable", "bool", "bool nullable", "i32"];
+        let nodes =
+            "  %1 = column 1\n  %2 = column 2\n  %3 = column 3\n  %4 = column 4\n  %5 = divide %4 %4\n  %6 = less %4 %5\n";
+        for (condition, masks) in [
+            ("and %0 %2", 2),
+            ("and %1 %2", 2),
+            ("and %1 %3", 2),
+            ("and %0 %6", 2),
+            ("and %6 %1", 2),
+            ("and %1 %6", 1),
+            ("or %0 %2", 1),
+            ("and %0 %1\n  %8 = and %7 %2", 3),
+            ("and %0 %1\n  %8 = and %2 %7", 3),
+            ("and %1 %6\n  %8 = and %0 %7", 2),
+            ("and %0 %1\n  %8 = and %7 %6", 1),
+        ] {
+            let last = 7 + condition.matches('=').count();
+            let rest = format!("{nodes}  %7 = {condition}\n  body\n    if %{last}\n      emit\n  materialize %0\n");
+            let listing = generate(&pipeline(&columns, &rest)).unwrap().listing;
+            assert_eq!(listing.matches("    u32 m").count(), masks, "{condition}\n{listing}");
+        }
+    }
+
+    /// A dense group's states lie in shared memory as often as 40 KiB hold them, up to once for each lane.
+    #[test]
+    fn few_groups_have_many_copies() {
+        for (groups, aggregates, copies) in [
+            // 4 bytes.
+            (320, "count", Some(32)),
+            (321, "count", Some(16)),
+            (640, "count", Some(16)),
+            (5120, "count", Some(2)),
+            (10_240, "count", Some(1)),
+            (10_241, "count", None),
+            // 12 bytes, and 4 more that tell whether there was a value.
+            (106, "sum i64 %0", Some(32)),
+            (107, "sum i64 %0", Some(16)),
+            (80, "sum i64 %0 if %1", Some(32)),
+            (81, "sum i64 %0 if %1", Some(16)),
+            (106, "max %0", Some(32)),
+            (107, "max %0", Some(16)),
+            // 28 bytes.
+            (45, "sum i64 %0\n    max %0\n    sum f64 %2", Some(32)),
+            (46, "sum i64 %0\n    max %0\n    sum f64 %2", Some(16)),
+            // Sets of values are kept in device memory alone.
+            (320, "count_distinct 0 5 %0", Some(32)),
+        ] {
+            let nodes = "  %1 = column 1\n  %2 = column 2\n";
+            let rest = format!("{nodes}  body\n    emit\n  group dense\n    key %0 domain 0 {groups}\n    {aggregates}\n");
+            let listing = generate(&pipeline(&["i32", "bool", "f64"], &rest)).unwrap().listing;
+            let declared = listing.split_once("COPIES = ").and_then(|(_, rest)| rest.split_once(' ')?.0.parse::<u32>().ok());
+            assert_eq!(declared, copies, "{groups} groups of {aggregates}");
+        }
+    }
+}
