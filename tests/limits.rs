@@ -168,6 +168,31 @@ fn a_long_statement_is_answered() {
     assert_eq!(client.value(&format!("select count(*) from limits_l where id in ({})", list.join(","))), "100");
 }
 
+/// What nests within reason is parsed and planned in a time that grows with its length, not with a power of its depth.
+#[test]
+fn nesting_costs_no_more_than_its_length() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.run("create table limits_nested as select 1::double precision as f, true as b");
+    client.run("set statement_timeout = '20s'");
+    for depth in [20, 45] {
+        for (open, close) in [
+            ("abs(", ")"),
+            ("coalesce(", ", 0)"),
+            ("(", ")"),
+            ("case when b then ", " else 0 end"),
+            ("abs(case when b then ", " end)"),
+            ("-(", ")"),
+        ] {
+            let sql = format!("select {}f{} from limits_nested", open.repeat(depth), close.repeat(depth));
+            let began = std::time::Instant::now();
+            client.run(&sql);
+            let took = began.elapsed();
+            assert!(took.as_secs() < 10, "{depth} times {open}…{close} took {took:?}");
+        }
+    }
+}
+
 /// Nesting that no stack holds is an error, not a crash.
 #[test]
 fn deep_nesting_is_refused() {

@@ -158,7 +158,7 @@ fn is_default(expr: &Expr) -> bool {
 }
 
 fn parse_expr(text: &str) -> Result<Expr> {
-    sqlparser::parser::Parser::new(&sqlparser::dialect::PostgreSqlDialect {})
+    sqlparser::parser::Parser::new(&super::grammar::Postgres)
         .try_with_sql(text)
         .and_then(|mut p| p.parse_expr())
         .map_err(|e| Error::internal(format!("a default did not parse again: {e}")))

@@ -1,6 +1,6 @@
 //! Text to statement, and the statements that are not queries.
 //!
-//! [`parse`] makes syntax trees; [`dialect`] brings a query's tree into the form that DataFusion plans as PostgreSQL
+//! [`parse`] makes syntax trees, in the dialect of [`grammar`]; [`dialect`] brings a query's tree into the form that DataFusion plans as PostgreSQL
 //! means it; [`label`] names the columns of a result. One file per kind of statement does the rest, each an `impl Session`.
 //!
 //! # Adding a statement
@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod dialect;
 pub mod discard;
 pub mod explain;
+pub mod grammar;
 pub mod insert;
 pub mod label;
 pub mod parse;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use sqlparser::ast;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
+use super::grammar::Postgres;
 use super::position;
 use crate::error::{Condition, Error, Result};
 
@@ -55,7 +55,7 @@ impl Statement {
 ///
 /// Fails with `42601` and a position where any of them is malformed: PostgreSQL runs nothing of such a text.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| {
         let at = position::of_location(text, e.location).unwrap_or(1);
         let rest: String = text.chars().skip(at.saturating_sub(1)).collect();
@@ -252,7 +252,7 @@ fn bind_signs(statement: &mut ast::Statement) {
     });
 }
 
-fn parse_one(dialect: &PostgreSqlDialect, text: &str, mut run: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+fn parse_one(dialect: &Postgres, text: &str, mut run: Vec<TokenWithSpan>) -> Result<ast::Statement> {
     let end = run.last().map_or(sqlparser::tokenizer::Location::new(0, 0), |t| t.span.end);
     let copies = first_word(&run).is_some_and(|w| w.eq_ignore_ascii_case("copy"));
     if copies {
@@ -276,7 +276,7 @@ fn parse_one(dialect: &PostgreSqlDialect, text: &str, mut run: Vec<TokenWithSpan
 /// `syntax error at or near "x"`, x being the token at `at`.
 fn near(text: &str, at: usize) -> Error {
     let rest: String = text.chars().skip(at.saturating_sub(1)).collect();
-    let token = match Tokenizer::new(&PostgreSqlDialect {}, &rest).tokenize_with_location() {
+    let token = match Tokenizer::new(&Postgres, &rest).tokenize_with_location() {
         Ok(tokens) => {
             let first = tokens.iter().find(|t| !is_space(&t.token));
             first.and_then(|t| {

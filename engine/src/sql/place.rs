@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Spanned, Visit, Visitor};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::label::fold;
@@ -37,7 +36,7 @@ pub fn place(error: Error, statement: &Statement) -> Error {
 
 /// Finds the token that an error is about where its message quotes it: a literal, an operator, a type, a cast.
 fn by_token(error: &Error, text: &str) -> Option<usize> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().ok()?;
+    let tokens = Tokenizer::new(&super::grammar::Postgres, text).tokenize_with_location().ok()?;
     let tokens: Vec<_> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
     let place = |at: usize| tokens.get(at).and_then(|t| position::of_span(text, t.span));
     let word = |at: usize, wanted: &str| matches!(&tokens[at].token, Token::Word(w) if w.value.eq_ignore_ascii_case(wanted));
