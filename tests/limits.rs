@@ -177,12 +177,7 @@ fn nesting_costs_no_more_than_its_length() {
     client.run("create table limits_nested as select 1::double precision as f, true as b");
     client.run("set statement_timeout = '20s'");
     for depth in [20, 45] {
-        for (open, close) in [
-            ("abs(", ")"),
-            ("(", ")"),
-            ("case when b then ", " else 0 end"),
-            ("-(", ")"),
-        ] {
+        for (open, close) in [("abs(", ")"), ("(", ")"), ("case when b then ", " else 0 end"), ("-(", ")")] {
             let sql = format!("select {}f{} from limits_nested", open.repeat(depth), close.repeat(depth));
             let began = std::time::Instant::now();
             client.run(&sql);
