@@ -222,5 +222,5 @@ fn devices_answer_random_queries_as_datafusion_or_postgresql_does() {
     );
     assert!(problems.is_empty(), "{} of {count} queries differ\n\n{}\n\n{}", problems.len(), problems.join("\n\n"), server.log());
     assert!(errors * REFUSED_ONE_OF <= count, "{errors} of {count} queries fail: they prove too little");
-    assert!(offloaded * 2 >= count, "only {offloaded} of {count} queries ran on a device");
+    assert!(offloaded * 3 >= count, "only {offloaded} of {count} queries ran on a device");
 }

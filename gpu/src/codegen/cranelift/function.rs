@@ -390,9 +390,8 @@ impl<'a, 'f> Loop<'a, 'f> {
             let high = self.b.ins().iconst(types::I64, (value >> 64) as i64);
             self.b.ins().iconcat(low, high)
         } else {
-            let bits = ty.bits();
-            let masked = if bits == 64 { value as i64 } else { (value as u64 & ((1u64 << bits) - 1)) as i64 };
-            self.b.ins().iconst(ty, masked)
+            // Of a narrower type the builder keeps its bits alone.
+            self.b.ins().iconst(ty, value as i64)
         }
     }
 
