@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 use support::binary::hex;
 use support::message;
+use support::random::Random;
 use support::server::Server;
 
 /// By how much the server's memory may grow: its limit for a message.
@@ -18,38 +19,6 @@ const GROWTH: u64 = 64 << 20;
 
 /// How many cases there are between two normal queries.
 const STRIDE: u64 = 100;
-
-/// A small generator (SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        let end = u64::try_from(end.max(1)).unwrap_or(1);
-        usize::try_from(self.next() % end).unwrap_or(0)
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-
-    fn bytes(&mut self, most: usize) -> Vec<u8> {
-        let count = self.below(most + 1);
-        (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
-
-    fn coin(&mut self) -> bool {
-        self.next() & 1 == 1
-    }
-}
 
 /// A length field that is none.
 fn bad_length(random: &mut Random) -> i32 {

@@ -15,6 +15,7 @@ pub mod client;
 pub mod message;
 pub mod oracle;
 pub mod process;
+pub mod random;
 pub mod real_clients;
 pub mod server;
 

@@ -90,7 +90,8 @@ impl Planning {
         let lifted = literals::lift(query, types, count, environment)?;
         let key = Key {
             database: self.database.clone(),
-            text: lifted.shape.into(),
+            // No client's text begins so: a plan of one, with types inferred freely, must not stand for a shape.
+            text: format!("\u{1}{}", lifted.shape).into(),
             types: lifted.types,
             settings: self.fingerprint.clone(),
         };
