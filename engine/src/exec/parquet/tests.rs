@@ -67,7 +67,8 @@ fn columns(rows: usize, distinct: u64, nulls: bool, draw: &mut Draw) -> RecordBa
         (0..rows)
             .map(|_| {
                 if run == 0 {
-                    run = 1 + draw.below(if draw.below(3) == 0 { 40 } else { 1 });
+                    let longest = if draw.below(3) == 0 { 40 } else { 1 };
+                    run = 1 + draw.below(longest);
                     last = (!nulls || draw.below(5) != 0).then(|| draw.below(distinct) as i64 * 7 - 300);
                 }
                 run -= 1;
