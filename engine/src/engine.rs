@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -13,6 +14,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
+use warpwise_gpu::primitive::select;
 use warpwise_gpu::{Device, DeviceChoice};
 
 use crate::catalog::{Database, Name, Relation, files};
@@ -110,6 +112,8 @@ fn runtime_env(limit: usize) -> Result<Arc<RuntimeEnv>> {
     RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
         .with_disk_manager_builder(DiskManagerBuilder::default())
+        // A listing would never be looked at again; tables keep their own, and see when a file changed.
+        .with_cache_manager(CacheManagerConfig::default().with_list_files_cache_limit(0))
         .build_arc()
         .map_err(|e| Error::internal(e.to_string()))
 }
@@ -152,9 +156,15 @@ impl Engine {
             0 => limit as u64 / 3,
             kilobytes => kilobytes * 1024,
         };
+        select::use_at_most(match settings.get("warpwise.vector_instructions").as_deref() {
+            Some("portable") => select::Level::Portable,
+            Some("avx2") => select::Level::Avx2,
+            _ => select::Level::Avx512,
+        });
         let of_device = u64::try_from(settings.integer("warpwise.device_memory")).unwrap_or(0) * 1024;
         let devices = Devices::new(options.device.clone(), options.data_folder, threads, columns, options.emulated);
         let devices = Arc::new(devices.with_device_memory(of_device));
+        devices.warm_up();
         let mut template = SessionStateBuilder::new()
             .with_config(config(threads))
             .with_runtime_env(runtime_env(limit)?)

@@ -193,6 +193,15 @@ pub const SETTINGS: &[Setting] = &[
             "Memory in which columns are kept for devices; 0 is a third of what queries may hold.",
         )
     },
+    Setting {
+        context: Context::Postmaster,
+        ..row(
+            "warpwise.vector_instructions",
+            Kind::Choice(&["auto", "avx512", "avx2", "portable"]),
+            "auto",
+            "The widest vector instructions of the processor that queries use; auto is whatever it has.",
+        )
+    },
     row("work_mem", KILOBYTES, "4096", "Accepted for compatibility."),
     row("xmloption", Kind::Choice(&["content", "document"]), "content", "Accepted for compatibility."),
 ];

@@ -60,7 +60,7 @@ select max(v) from (select k, variance(i) as v from refusals_t group by k) x
 -- refused: regr_count
 select regr_count(f, g) from refusals_t where id < 100
 
--- refused: stddev of
+-- refused: function stddev
 select stddev(l) from refusals_t where id < 100
 
 -- refused: function median
@@ -128,9 +128,6 @@ select count(*) from refusals_t where t like u
 
 -- refused: ||
 select count(*) from refusals_t where t || u = 'word 1word 1'
-
--- refused: shift_left
-select count(*) from refusals_t where (k << i) = 4
 
 -- refused: Interval
 select count(*) from refusals_t where e > interval '5 days'

@@ -123,6 +123,15 @@ impl Devices {
         Self { device_memory: bytes, ..self }
     }
 
+    /// Looks for the devices that queries use where nobody says otherwise, and readies them, on a thread of its own: the first
+    /// query finds that done or waits for the rest of it.
+    pub fn warm_up(self: &Arc<Self>) {
+        let devices = Arc::clone(self);
+        let work = move || devices.rungs(&DeviceChoice::Auto).iter().for_each(|device| device.warm_up());
+        // Where there is no thread, the first query does it.
+        let _ = std::thread::Builder::new().name("warpwise-warm-up".to_owned()).spawn(work);
+    }
+
     fn found(&self) -> &Found {
         self.found.get_or_init(|| {
             let discovery = Discovery::find(&self.data_folder);

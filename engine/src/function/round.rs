@@ -78,7 +78,8 @@ impl Round {
                     Mode::Round | Mode::Truncate | Mode::Ceil | Mode::Floor => {}
                 }
                 let kept = match digits {
-                    Some(n) => n.clamp(0, i64::from(*scale)) as i8,
+                    // As many digits as asked for, unless those in front of the point need the room.
+                    Some(n) => n.clamp(0, i64::from((37 - *precision as i8 + *scale).max(*scale))) as i8,
                     None if scalars.get(1).copied().flatten().is_some() => 0,
                     None => *scale,
                 };
@@ -102,7 +103,10 @@ impl Round {
             DataType::Float16 | DataType::Float32 | DataType::Float64 if fields.len() == 1 => Ok(DataType::Float64),
             _ if integer && self.mode == Mode::Abs => Ok(source.clone()),
             // round(int, n) is round(numeric, n); round(int) is round(double precision).
-            _ if integer && fields.len() == 2 => Ok(DataType::Decimal128(20, 0)),
+            _ if integer && fields.len() == 2 => {
+                let kept = digits.unwrap_or(0).clamp(0, 18) as i8;
+                Ok(DataType::Decimal128(20 + kept as u8, kept))
+            }
             _ if integer => Ok(DataType::Float64),
             _ => Err(self.undefined(fields)),
         }

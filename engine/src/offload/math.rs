@@ -129,9 +129,14 @@ impl Lowering<'_> {
             _ => return Err(Refusal::new(whole, "a call with this number of arguments has no device form")),
         };
         let own = scale(&value.kind);
+        let shown = match data_type {
+            DataType::Decimal128(_, shown) => u32::try_from(*shown).unwrap_or(0),
+            _ => own,
+        };
         let dropped = i64::from(own) - kept.clamp(-76, 76);
         if dropped <= 0 {
-            return Ok(Value { node: value.node, kind: Kind::Decimal { scale: own } });
+            let node = if shown > own { self.rescaled(value.node, shown - own, whole)? } else { value.node };
+            return Ok(Value { node, kind: Kind::Decimal { scale: shown.max(own) } });
         }
         let unit = u32::try_from(dropped).ok().and_then(power_of_ten);
         let unit = unit.ok_or_else(|| Refusal::new(whole, "rounding away more than 38 digits has no device form"))?;

@@ -73,12 +73,15 @@ mod tests {
 
     #[test]
     fn tables_say_what_the_zone_does() {
-        for name in ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"] {
+        // Morocco's clocks follow the moon, and its rules end in 2087: what is said of years behind that is no calendar's.
+        let zones = ["America/New_York", "Europe/Berlin", "Europe/Dublin", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"];
+        let zones = zones.map(|name| (name, LAST)).into_iter().chain([("Africa/Casablanca", 3_692_217_600)]);
+        for (name, last) in zones {
             let zone: Tz = name.parse().unwrap();
             let table = Transitions::of(zone);
             assert!(table.moments.is_sorted() && table.shown.is_sorted(), "{name}");
             let mut second = FIRST;
-            while second < LAST {
+            while second < last {
                 let of_utc = table.offsets[table.moments.partition_point(|m| *m <= second)];
                 assert_eq!(of_utc, i64::from(offset_at(second * 1_000_000, &zone)), "{name} at {second}");
                 let of_local = table.offsets[table.shown.partition_point(|m| *m <= second)];

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
@@ -161,7 +164,9 @@ impl Planning {
 
     /// A physical plan of a query with its parameters bound.
     pub async fn instantiate(&self, plan: &QueryPlan, values: Vec<ScalarValue>) -> Result<Ready> {
-        if let Some(ready) = plan.take_ready(self.devices.inputs.loads()) {
+        if let Some(ready) = plan.take_ready(self.devices.inputs.loads())
+            && reads_same_files(&ready.physical)
+        {
             ready.slots.bind(values);
             let physical = reset_plan_states(ready.physical).map_err(translate)?;
             return Ok(Ready { physical, reusable: true, ..ready });
@@ -247,6 +252,26 @@ pub fn is_reusable(plan: &Arc<dyn ExecutionPlan>) -> bool {
         Ok(TreeNodeRecursion::Continue)
     });
     reusable && walked.is_ok()
+}
+
+/// Whether the files that a finished physical plan reads are those that it was made for.
+fn reads_same_files(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut same = true;
+    let walked = plan.apply(|node| {
+        let source = node.downcast_ref::<DataSourceExec>().map(DataSourceExec::data_source);
+        if let Some(config) = source.and_then(|source| source.downcast_ref::<FileScanConfig>()) {
+            same = config.file_groups.iter().flat_map(|group| group.files()).all(|file| is_unchanged(&file.object_meta));
+        }
+        Ok(if same { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    same && walked.is_ok()
+}
+
+fn is_unchanged(known: &object_store::ObjectMeta) -> bool {
+    let found = std::fs::metadata(format!("/{}", known.location));
+    found.is_ok_and(|now| {
+        now.len() == known.size && now.modified().is_ok_and(|at| DateTime::<Utc>::from(at) == known.last_modified)
+    })
 }
 
 /// One stream of all partitions' rows needs no more than this many tasks.

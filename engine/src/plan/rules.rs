@@ -65,6 +65,32 @@ fn rewrite_expressions(
     .map(|t| t.data)
 }
 
+/// What values are brought to before they are compared, where DataFusion would choose otherwise than PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alike {
+    /// Floats beside numerics.
+    Double,
+    /// Moments without a time zone beside such that have one.
+    Zoned,
+    /// Intervals, by how long they are.
+    Span,
+}
+
+fn comparable(types: [&DataType; 3]) -> Option<Alike> {
+    let any = |test: fn(&DataType) -> bool| types.iter().any(|t| test(t));
+    if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
+        Some(Alike::Span)
+    } else if any(|t| t.is_floating()) && any(|t| matches!(t, DataType::Decimal128(..) | DataType::Decimal256(..))) {
+        Some(Alike::Double)
+    } else if any(|t| matches!(t, DataType::Timestamp(_, Some(_))))
+        && any(|t| matches!(t, DataType::Timestamp(_, None) | DataType::Date32))
+    {
+        Some(Alike::Zoned)
+    } else {
+        None
+    }
+}
+
 /// Rule 1.
 #[derive(Debug)]
 struct OpenLiterals {
@@ -74,6 +100,19 @@ struct OpenLiterals {
 impl OpenLiterals {
     fn new() -> Self {
         Self { cast: Arc::new(ScalarUDF::from(PgCast::new())) }
+    }
+
+    fn brought(&self, expr: Expr, from: &DataType, alike: Alike) -> Expr {
+        match alike {
+            Alike::Double if from == &DataType::Float64 => expr,
+            Alike::Double => Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(expr), DataType::Float64)),
+            Alike::Zoned if matches!(from, DataType::Timestamp(_, Some(_))) => expr,
+            Alike::Zoned => cast_call(&self.cast, expr, crate::types::Base::Timestamptz.into()),
+            Alike::Span => {
+                let span = Arc::new(ScalarUDF::from(crate::function::span::Span::new()));
+                Expr::ScalarFunction(ScalarFunction::new_udf(span, vec![expr]))
+            }
+        }
     }
 
     fn literal(&self, expr: Expr, beside: SqlType) -> Result<Expr> {
@@ -120,12 +159,28 @@ impl AnalyzerRule for OpenLiterals {
             }
             Expr::Between(mut between) => {
                 let Ok(beside) = type_of(&between.expr, schema) else { return Ok(Transformed::no(Expr::Between(between))) };
-                if literal_type(beside).is_none() || !(is_unknown(&between.low) || is_unknown(&between.high)) {
-                    return Ok(Transformed::no(Expr::Between(between)));
+                let mut changed = false;
+                if literal_type(beside).is_some() && (is_unknown(&between.low) || is_unknown(&between.high)) {
+                    between.low = Box::new(self.literal(*between.low, beside)?);
+                    between.high = Box::new(self.literal(*between.high, beside)?);
+                    changed = true;
                 }
-                between.low = Box::new(self.literal(*between.low, beside)?);
-                between.high = Box::new(self.literal(*between.high, beside)?);
-                Ok(Transformed::yes(Expr::Between(between)))
+                let three = [&between.expr, &between.low, &between.high].map(|e| e.get_type(schema));
+                let [Ok(a), Ok(b), Ok(c)] = three else {
+                    return Ok(if changed {
+                        Transformed::yes(Expr::Between(between))
+                    } else {
+                        Transformed::no(Expr::Between(between))
+                    });
+                };
+                let alike = comparable([&a, &b, &c]);
+                changed |= alike.is_some();
+                if let Some(alike) = alike {
+                    between.expr = Box::new(self.brought(*between.expr, &a, alike));
+                    between.low = Box::new(self.brought(*between.low, &b, alike));
+                    between.high = Box::new(self.brought(*between.high, &c, alike));
+                }
+                Ok(if changed { Transformed::yes(Expr::Between(between)) } else { Transformed::no(Expr::Between(between)) })
             }
             Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::IsDistinctFrom | Operator::IsNotDistinctFrom), right }) => {
                 let (of_left, of_right) = (type_of(&left, schema)?, type_of(&right, schema)?);

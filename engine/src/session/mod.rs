@@ -470,6 +470,10 @@ impl Session {
             changed = true;
         }
         if changed {
+            // Functions in a physical plan read the settings from here.
+            let state = Arc::make_mut(&mut self.state);
+            let options = Arc::clone(state.config_options());
+            state.execution_props_mut().config_options = Some(options);
             self.single_pass = single_pass::options(&self.state);
         }
     }

@@ -241,6 +241,13 @@ impl Dialect<'_> {
                 let value = typed.value.clone().value.into_string().unwrap_or_default();
                 *expr = call(CAST, vec![text(value), text(target.sql_name())]);
             }
+            Expr::Interval(interval) if interval.leading_field.is_none() => {
+                if let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(value), .. }) = interval.value.as_ref()
+                    && !is_common_interval(value)
+                {
+                    *expr = call(CAST, vec![text(value.clone()), text("interval")]);
+                }
+            }
             Expr::AtTimeZone { timestamp, time_zone } => {
                 *expr = call("timezone", vec![time_zone.as_ref().clone(), timestamp.as_ref().clone()]);
             }
@@ -406,7 +413,7 @@ fn arguments(function: &Function) -> Option<[Expr; 2]> {
 /// An integer literal in the type that PostgreSQL gives it; `None` where DataFusion's choice is the same.
 fn number(digits: &str) -> Option<Expr> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
+        return beyond_decimals(digits).then(|| internal_cast(text(digits), ast::DataType::DoublePrecision));
     }
     let plain = Expr::Value(Value::Number(digits.to_owned(), true).with_empty_span());
     if digits.parse::<i32>().is_ok() {
@@ -417,6 +424,23 @@ fn number(digits: &str) -> Option<Expr> {
     }
     let precision = digits.len().clamp(1, 76) as u64;
     Some(internal_cast(text(digits), ast::DataType::Numeric(ast::ExactNumberInfo::PrecisionAndScale(precision, 0))))
+}
+
+/// Whether a number in exponent notation has more digits than a decimal, but is a float.
+fn beyond_decimals(digits: &str) -> bool {
+    let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) else { return false };
+    let Ok(exponent) = exponent.parse::<i64>() else { return false };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (front, behind) = (whole.len() as i64 + exponent, fraction.len() as i64 - exponent);
+    (front > 38 || behind > 38) && digits.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// Whether DataFusion reads an interval's text as PostgreSQL does.
+fn is_common_interval(text: &str) -> bool {
+    let known = arrow::compute::kernels::cast_utils::parse_interval_month_day_nano(text);
+    let ours = crate::types::text::parse_interval(text);
+    matches!((known, ours), (Ok(known), Ok((months, days, us)))
+        if (known.months, known.days, Some(known.nanoseconds)) == (months, days, us.checked_mul(1000)))
 }
 
 /// Gives every unnamed column PostgreSQL's name, and sets equal names apart by [`MARK`].

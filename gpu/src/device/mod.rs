@@ -106,6 +106,9 @@ pub trait Device: fmt::Debug + Send + Sync {
         Err(Error::Absent(format!("{} runs no programs", self.name())))
     }
 
+    /// Does what the first compilation of the process would wait for. That it fails is seen when something is compiled.
+    fn warm_up(&self) {}
+
     /// Why no operator runs on it, where none does.
     fn unused_because(&self) -> Option<&'static str> {
         None

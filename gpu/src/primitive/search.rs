@@ -4,7 +4,7 @@
 //! there, the whole needle is compared. Looking for two at their distance leaves few places in any text of a language.
 
 #[cfg(target_arch = "x86_64")]
-use super::select::{LEVEL, Level};
+use super::select::{Level, level};
 
 /// Places that are looked at together.
 const STEP: usize = 64;
@@ -79,7 +79,7 @@ impl Finder {
             return None;
         }
         #[cfg(target_arch = "x86_64")]
-        if matches!(*LEVEL, Level::Avx2 | Level::Avx512) {
+        if matches!(level(), Level::Avx2 | Level::Avx512) {
             // SAFETY: the processor has these instructions, and the rest is this function's own promise.
             return unsafe { self.find_avx2(text, from, end, readable) };
         }

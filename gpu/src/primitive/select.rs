@@ -3,7 +3,7 @@
 //! The widest vector instructions that the processor has are chosen at run time. Every form reads exactly the rows
 //! it is told to.
 
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The most rows of a block. A multiple of 64.
 pub const BLOCK: usize = 1024;
@@ -14,36 +14,60 @@ pub type Mask = [u64; WORDS];
 /// A list of rows has room for so many more than it holds, so that a vector can be stored whole.
 pub const SLACK: usize = 32;
 
-/// Which instructions there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which instructions are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum Level {
     /// Whatever the compiler was told to assume.
-    Portable,
+    Portable = 1,
     /// AVX2.
     Avx2,
     /// AVX-512 with BW, VL and VBMI2.
     Avx512,
 }
 
-/// What this processor has.
-pub static LEVEL: LazyLock<Level> = LazyLock::new(|| {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vbmi2")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt")
+impl Level {
+    /// What this processor has.
+    pub fn of_processor() -> Self {
+        #[cfg(target_arch = "x86_64")]
         {
-            return Level::Avx512;
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vbmi2")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("popcnt")
+            {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt") {
+                return Self::Avx2;
+            }
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt") {
-            return Level::Avx2;
-        }
+        Self::Portable
     }
-    Level::Portable
-});
+}
+
+/// The level in use; 0 until somebody asks.
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// The level in use: the processor's, unless [`use_at_most`] lowered it. Never above the processor's.
+#[inline]
+pub fn level() -> Level {
+    match LEVEL.load(Ordering::Relaxed) {
+        1 => Level::Portable,
+        2 => Level::Avx2,
+        3 => Level::Avx512,
+        _ => use_at_most(Level::Avx512),
+    }
+}
+
+/// Uses no wider instructions than these from now on, in the whole process; says which ones are.
+pub fn use_at_most(most: Level) -> Level {
+    let level = most.min(Level::of_processor());
+    LEVEL.store(level as u8, Ordering::Relaxed);
+    level
+}
 
 /// A value that can be compared with bounds, in the order of `Expr::Compare`.
 pub trait Element: Copy {
@@ -124,7 +148,7 @@ fn fill_avx512(rows: usize, out: &mut Mask, test: impl Fn(usize) -> bool) {
 /// The mask of the rows for which `test` holds. It should be small, and must be pure.
 #[inline]
 pub fn test(rows: usize, out: &mut Mask, test: impl Fn(usize) -> bool) {
-    match *LEVEL {
+    match level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the processor has these instructions.
         Level::Avx512 => unsafe { fill_avx512(rows, out, test) },
@@ -144,7 +168,7 @@ pub fn test(rows: usize, out: &mut Mask, test: impl Fn(usize) -> bool) {
 /// `values` points at `rows` values, at most [`BLOCK`].
 pub unsafe fn range<T: Element + Lanes>(values: *const T, rows: usize, low: T, high: T, out: &mut Mask) {
     #[cfg(target_arch = "x86_64")]
-    if *LEVEL == Level::Avx512 && T::WIDE {
+    if level() == Level::Avx512 && T::WIDE {
         // SAFETY: the processor has these instructions, and the rest is this function's own promise.
         unsafe { T::range(values, rows, low, high, out) };
         return;
@@ -293,7 +317,7 @@ pub fn count(mask: &Mask) -> usize {
 /// `out` has room for [`BLOCK`] + [`SLACK`] rows.
 pub unsafe fn list(mask: &Mask, out: *mut u16) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if *LEVEL == Level::Avx512 {
+    if level() == Level::Avx512 {
         // SAFETY: the processor has these instructions, and the rest is this function's own promise.
         return unsafe { list_avx512(mask, out) };
     }

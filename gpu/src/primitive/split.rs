@@ -1,6 +1,6 @@
 //! A block's rows by the few groups that they belong to: numbers of groups from key columns, and a list for each group.
 
-use super::select::{BLOCK, LEVEL, Level, Mask, SLACK};
+use super::select::{BLOCK, Level, Mask, SLACK, level};
 
 /// The most groups that a block is split into.
 pub const GROUPS: usize = 32;
@@ -111,7 +111,7 @@ unsafe fn fold_avx2(digits: &[Digit], rows: usize, out: *mut u8) {
 ///
 /// The digits point at `rows` values and bits each, at most [`BLOCK`], little endian; `out` has room for a block.
 pub unsafe fn number(digits: &[Digit], rows: usize, out: *mut u8) {
-    match *LEVEL {
+    match level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the processor has these instructions, and the rest is this function's own promise.
         Level::Avx512 => unsafe { fold_avx512(digits, rows, out) },
@@ -135,7 +135,7 @@ pub unsafe fn number(digits: &[Digit], rows: usize, out: *mut u8) {
 pub unsafe fn split(numbers: *const u8, mask: &Mask, lists: *mut u16, counts: &mut [u32]) {
     counts.fill(0);
     #[cfg(target_arch = "x86_64")]
-    if *LEVEL == Level::Avx512 {
+    if level() == Level::Avx512 {
         // SAFETY: the processor has these instructions, and the rest is this function's own promise.
         unsafe { split_avx512(numbers, mask, lists, counts) };
         return;

@@ -131,7 +131,8 @@ fn columns_larger_than_memory_pass_through() {
         let (_, first) = case.run(&device).unwrap();
         let (_, second) = case.run(&device).unwrap();
         assert_eq!((first.streamed, first.streamed_chunks), (0, 0), "{name}");
-        assert!(second.copied_in < 20_000, "{name}: {second:?}");
+        // Some of a result goes back and forth, and no column.
+        assert!(second.copied_in < all / 4, "{name}: {second:?} of {all}");
         assert_eq!(device.outstanding(), 0, "{name}");
     }
 }
@@ -152,7 +153,7 @@ fn a_lower_budget_lets_columns_go() {
 fn too_little_memory_is_told() {
     for case in cases() {
         let device = Emulated::default();
-        device.set_memory_budget(20_000);
+        device.set_memory_budget(6_000);
         let Err(Error::OutOfMemory(text)) = case.run(&device) else { panic!("{}: it ran", case.name) };
         assert!(text.contains("warpwise.device_memory"), "{text}");
         assert_eq!(device.outstanding(), 0, "{}", case.name);

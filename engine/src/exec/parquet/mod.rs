@@ -13,6 +13,7 @@ mod tests;
 mod values;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow::array::ArrayRef;
@@ -50,7 +51,16 @@ impl ColumnPlace<'_> {
     }
 
     /// The column of the group that the table calls `field`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, has no such column, or is damaged.
     pub fn read(&self, field: &Field) -> Result<Vec<ArrayRef>> {
+        // Of damaged files, some make the parquet crate panic.
+        let read = catch_unwind(AssertUnwindSafe(|| self.decode(field)));
+        read.unwrap_or_else(|_| Err(self.failed(&"the file is damaged")))
+    }
+
+    fn decode(&self, field: &Field) -> Result<Vec<ArrayRef>> {
         let name = field.name();
         let absent = |_| Error::Unsupported(format!("\"{}\" has no column {name}", self.path.display()));
         let root = self.metadata.schema().index_of(name).map_err(absent)?;

@@ -20,6 +20,7 @@ mod rows;
 mod scalar;
 mod statement;
 pub mod string;
+pub mod warm_up;
 
 use context::RowLoop;
 use layout::{KeyLayout, RowLayout, StateLayout};

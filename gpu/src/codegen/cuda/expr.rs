@@ -11,9 +11,7 @@ use std::collections::BTreeSet;
 
 use super::scalar::{literal, type_name};
 use super::text::{Header, Writer};
-use crate::program::{
-    Arithmetic, Bits, Comparison, Expr, ExprId, Fault, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType,
-};
+use crate::program::{Arithmetic, Bits, Comparison, Expr, ExprId, Fault, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType};
 
 /// About how many instructions it takes to look at a text's bytes. So many that a thread has few rows where it does: they
 /// are read one text after the other in any case.

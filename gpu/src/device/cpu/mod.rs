@@ -95,6 +95,10 @@ impl Device for Cpu {
     fn compile(&self, pipeline: &Pipeline) -> Result<Arc<dyn Kernel>> {
         Ok(Arc::new(CpuKernel::compile(pipeline, self.pool.clone())?))
     }
+
+    fn warm_up(&self) {
+        let _ = crate::codegen::cranelift::warm_up::warm_up();
+    }
 }
 
 /// Sums a buffer of `bytes` on `threads` threads, each its own part.

@@ -170,10 +170,11 @@ impl Columns {
         kept.columns.entry(key).or_insert_with(|| (Arc::clone(column), clock));
     }
 
-    /// Lets go of what passes the budget: once a run does not hold its columns any more.
+    /// Lets go of what passes the budget, once a run does not hold its columns any more; of what was used last first, since
+    /// the next run meets the others before it.
     pub fn trim(&self) {
         let mut kept = self.kept.lock();
-        while self.budget.used() > self.budget.limit() && kept.evict(u64::MAX).is_some() {}
+        while self.budget.used() > self.budget.limit() && kept.evict_last().is_some() {}
     }
 
     /// Lets go of what no execution holds, up to so many bytes, so that its memory can be had.
@@ -190,9 +191,24 @@ impl Columns {
 impl Kept {
     /// Drops the column used longest ago of those that nobody holds and that were not used since; its bytes.
     fn evict(&mut self, since: u64) -> Option<usize> {
-        let free = self.columns.iter().filter(|(_, (column, used))| *used < since && Arc::strong_count(column) == 1);
-        let key = free.min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)?;
-        let (column, _) = self.columns.remove(&key)?;
-        Some(column.size())
+        let free = self.free().filter(|(_, used)| *used < since);
+        let key = free.min_by_key(|(_, used)| *used)?.0;
+        self.remove(key)
+    }
+
+    /// Drops the column used last of those that nobody holds; its bytes.
+    fn evict_last(&mut self) -> Option<usize> {
+        let key = self.free().max_by_key(|(_, used)| *used)?.0;
+        self.remove(key)
+    }
+
+    /// The columns that nobody holds, by key, with the time at which each was used.
+    fn free(&self) -> impl Iterator<Item = (u64, u64)> {
+        let free = self.columns.iter().filter(|(_, (column, _))| Arc::strong_count(column) == 1);
+        free.map(|(key, (_, used))| (*key, *used))
+    }
+
+    fn remove(&mut self, key: u64) -> Option<usize> {
+        self.columns.remove(&key).map(|(column, _)| column.size())
     }
 }
