@@ -169,10 +169,11 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Runs files over `protocol` on `device`, all of them also where one fails; of their queries one of `one_of`.
-fn run(files: &[PathBuf], protocol: Protocol, device: &'static str, one_of: usize) {
+/// Runs files over `protocol` on `device`, all of them also where one fails; of their queries one of `one_of`. The server has
+/// `options` beside.
+fn run(files: &[PathBuf], protocol: Protocol, device: &'static str, one_of: usize, options: &[&str]) {
     let _alone = alone();
-    let server = Server::start(&[]);
+    let server = Server::start(options);
     let mut failures = Vec::new();
     let mut queries = 0usize;
     for file in files {
@@ -204,7 +205,7 @@ fn run(files: &[PathBuf], protocol: Protocol, device: &'static str, one_of: usiz
 /// Runs all files.
 fn run_all(protocol: Protocol, device: &'static str) {
     if !support::updating() {
-        run(&support::files(&folder(), "slt"), protocol, device, 1);
+        run(&support::files(&folder(), "slt"), protocol, device, 1, &[]);
     }
 }
 
@@ -317,6 +318,18 @@ fn extended_protocol_without_a_device() {
     run_all(Protocol::Extended, "off");
 }
 
+/// Code for processors that lack the widest vector instructions of this one, or all of them.
+#[test]
+fn simple_protocol_with_narrower_instructions() {
+    if support::updating() {
+        return;
+    }
+    for level in ["portable", "avx2"] {
+        let setting = format!("warpwise.vector_instructions={level}");
+        run(&device_files(), Protocol::Simple, "cpu", 1, &["--set", &setting]);
+    }
+}
+
 #[test]
 fn simple_protocol_on_the_emulated_device() {
     if support::updating() {
@@ -327,7 +340,7 @@ fn simple_protocol_on_the_emulated_device() {
         return;
     }
     let one_of = if support::enabled("WARPWISE_EMULATE_ALL") { 1 } else { EMULATED_ONE_OF };
-    run(&device_files(), Protocol::Simple, "emulated", one_of);
+    run(&device_files(), Protocol::Simple, "emulated", one_of, &[]);
 }
 
 /// A file for devices that no device runs would prove nothing.

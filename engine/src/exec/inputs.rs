@@ -14,6 +14,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use warpwise_gpu::cache::{ColumnCache, ColumnRequest, ColumnStatistics, ResidentColumn, SegmentRows};
 use warpwise_gpu::column::Facts;
 use warpwise_gpu::memory::Budget;
@@ -192,15 +193,50 @@ impl Inputs {
         }
         let file = File::open(path).map_err(|e| failed(&e))?;
         let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|e| failed(&e))?;
+        let sound = |group: &RowGroupMetaData| {
+            let places = |column: &ColumnChunkMetaData| {
+                column.compressed_size() >= 0 && column.dictionary_page_offset().unwrap_or(column.data_page_offset()) >= 0
+            };
+            (0..=i64::from(i32::MAX)).contains(&group.num_rows()) && group.columns().iter().all(places)
+        };
+        if !metadata.metadata().row_groups().iter().all(sound) {
+            return Err(failed(&"its footer is damaged"));
+        }
         let groups = metadata.metadata().row_groups().iter().map(|group| (fresh(), group.num_rows() as usize)).collect();
         let stored = stored_schema(&metadata);
         let opened = Arc::new(OpenFile { path: path.to_owned(), changed, bytes, metadata, stored, groups });
-        let before = self.files.lock().insert(path.to_owned(), Arc::clone(&opened));
+        let before = {
+            let mut files = self.files.lock();
+            // Somebody else may have opened it meanwhile.
+            if let Some(known) = files.get(path).filter(|known| known.changed == changed && known.bytes == bytes) {
+                return Ok(Arc::clone(known));
+            }
+            files.insert(path.to_owned(), Arc::clone(&opened))
+        };
         // Nobody asks again for what the file was before.
         for (segment, _) in before.iter().flat_map(|before| &before.groups) {
             self.kept.columns.forget_segment(owner, *segment);
         }
         Ok(opened)
+    }
+
+    /// Bytes of the texts of a chain's column by segment, where they are stored one by one or nobody knows yet: of files what
+    /// these say, which is little where few texts come again and again.
+    pub fn text_bytes(&self, chain: &Chain, segments: &Segments, at: usize) -> Vec<u64> {
+        let field = chain.table.schema.field(chain.projection[at]);
+        let coded = || self.known(chain, segments, at).is_some_and(|column| matches!(column.kind, Kind::Text(_)));
+        if !field.data_type().is_string() || coded() {
+            return vec![0; segments.len()];
+        }
+        let of_place = |place: &Place| match place {
+            Place::Memory(batch) => batch.column_by_name(field.name()).map_or(0, |array| array.get_buffer_memory_size() as u64),
+            Place::Parquet { file, group } => {
+                let columns = file.metadata.metadata().row_group(*group).columns().iter();
+                let read = columns.filter(|c| c.column_path().parts().first().is_some_and(|name| name == field.name()));
+                read.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum()
+            }
+        };
+        segments.places.iter().map(of_place).collect()
     }
 
     /// The segments of a chain's table now, or why it cannot be read this way.
@@ -302,18 +338,18 @@ impl Inputs {
             progress.tell(places.len());
             places.iter().map(|place| load(table, &segments.places[segment], columns[*place])).collect()
         };
-        let found = self.kept.columns.resident_many(&requests, self.threads, &load);
+        let found = self.kept.columns.resident_while(&requests, self.threads, &load, &|| cancel.check());
         if found.as_ref().map_or(true, |found| found.iter().any(|column| column.loaded > 0)) {
             self.loads.fetch_add(1, Ordering::Relaxed);
         }
         if let Err(Error::Unsupported(_)) = &found {
-            self.blame(table, segments, columns);
+            self.blame(table, segments, columns, cancel);
         }
         found
     }
 
     /// Finds out which of several columns has no device form.
-    fn blame(&self, table: &ScannedTable, segments: &Segments, columns: &[usize]) {
+    fn blame(&self, table: &ScannedTable, segments: &Segments, columns: &[usize], cancel: &Cancel) {
         // Who was refused is mostly known by now, without loading the others.
         let known = columns.iter().filter_map(|at| {
             let why = self.kept.columns.refusal(&request(table, *at, &segments.names))?;
@@ -325,7 +361,13 @@ impl Inputs {
             return;
         }
         for at in columns {
-            let one = |segment: usize| load(table, &segments.places[segment], *at);
+            if cancel.check().is_err() {
+                return;
+            }
+            let one = |segment: usize| {
+                cancel.check()?;
+                load(table, &segments.places[segment], *at)
+            };
             if let Err(Error::Unsupported(why)) = self.kept.columns.resident(&request(table, *at, &segments.names), &one) {
                 self.kept.refused.lock().insert((table.owner, *at), why);
             }

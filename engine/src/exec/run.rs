@@ -208,8 +208,8 @@ impl Running<'_> {
             if columns.is_empty() {
                 continue;
             }
-            let read: Vec<&InputColumn> = reads.iter().map(|at| &self.inputs[*at]).collect();
-            if self.segments.len() > 1 && is_too_much(&self.devices.inputs, &read, rows) {
+            let read: Vec<_> = reads.iter().map(|at| (*at, &self.inputs[*at])).collect();
+            if self.segments.len() > 1 && is_too_much(&self.devices.inputs, chain, &self.segments, &read) {
                 self.resident.clear();
                 return self.streamed(stage);
             }
@@ -250,7 +250,7 @@ impl Running<'_> {
                 && let Some(lowered) = lowered
             {
                 let reads = lowered.reads.iter().map(|at| (*at, self.inputs[*at].clone())).collect();
-                let source = Streamed::new(inputs, &self.segments, reads);
+                let source = Streamed::new(inputs, chain, &self.segments, reads);
                 return Ok((lowered, Read::Streamed(source)));
             }
             let columns: Vec<_> = unknown.iter().map(|at| (*at, &self.inputs[*at])).collect();

@@ -16,7 +16,7 @@ use super::report::{Report, StageReport};
 use super::run::of_segments;
 use crate::offload::lower::Lowered;
 use crate::offload::plan::Chain;
-use crate::offload::value::InputColumn;
+use crate::offload::value::{InputColumn, Kind};
 
 /// Parts of the memory for columns that one part of the rows may take: two are in hand at a time, and others have columns.
 const SHARE: u64 = 4;
@@ -28,26 +28,35 @@ pub struct Streamed {
     reads: Vec<(usize, InputColumn)>,
 }
 
-/// Whether columns of a chain, whose rows are these, are more than there is room for.
-pub fn is_too_much(inputs: &Inputs, columns: &[&InputColumn], rows: u64) -> bool {
-    row_bits(columns).saturating_mul(rows) / 8 > inputs.budget()
+/// Columns of a chain, by their place in it, and how they are stored as far as is known.
+pub type Read<'a> = (usize, &'a InputColumn);
+
+/// Whether columns of a chain are more than there is room for.
+pub fn is_too_much(inputs: &Inputs, chain: &Chain, segments: &Segments, columns: &[Read<'_>]) -> bool {
+    weights(inputs, chain, segments, columns).iter().sum::<u64>() > inputs.budget()
 }
 
-fn row_bits(columns: &[&InputColumn]) -> u64 {
-    columns.iter().map(|column| u64::from(column.ty.ty.bits()) + u64::from(column.ty.nullable)).sum()
+/// Bytes that columns take in memory, by segment.
+fn weights(inputs: &Inputs, chain: &Chain, segments: &Segments, columns: &[Read<'_>]) -> Vec<u64> {
+    let bits: u64 = columns.iter().map(|(_, column)| u64::from(column.ty.ty.bits()) + u64::from(column.ty.nullable)).sum();
+    let mut weights: Vec<u64> = segments.names.iter().map(|(_, rows)| (*rows as u64).saturating_mul(bits) / 8).collect();
+    for (at, _) in columns {
+        let texts = inputs.text_bytes(chain, segments, *at);
+        weights.iter_mut().zip(texts).for_each(|(weight, bytes)| *weight = weight.saturating_add(bytes));
+    }
+    weights
 }
 
 /// Segments in parts of which each takes a share of the memory for columns, as far as segments can be parted.
-fn parts(inputs: &Inputs, columns: &[&InputColumn], segments: &Segments) -> Vec<Segments> {
-    let bits = row_bits(columns).max(1);
-    let rows = (inputs.budget() / SHARE).saturating_mul(8) / bits;
-    let (mut parts, mut from, mut taken) = (Vec::new(), 0, 0);
-    for (at, (_, more)) in segments.names.iter().enumerate() {
-        if at > from && taken + *more as u64 > rows {
+fn parts(inputs: &Inputs, chain: &Chain, columns: &[Read<'_>], segments: &Segments) -> Vec<Segments> {
+    let most = inputs.budget() / SHARE;
+    let (mut parts, mut from, mut taken) = (Vec::new(), 0, 0u64);
+    for (at, more) in weights(inputs, chain, segments, columns).into_iter().enumerate() {
+        if at > from && taken.saturating_add(more) > most {
             parts.push(segments.part(from..at));
             (from, taken) = (at, 0);
         }
-        taken += *more as u64;
+        taken = taken.saturating_add(more);
     }
     parts.push(segments.part(from..segments.len()));
     parts
@@ -58,13 +67,12 @@ pub fn survey(
     chain: &Chain,
     inputs: &Inputs,
     segments: &Segments,
-    columns: &[(usize, &InputColumn)],
+    columns: &[Read<'_>],
     cancel: &Cancel,
     report: &mut Report,
 ) -> Result<()> {
     let numbers: Vec<usize> = columns.iter().map(|(at, _)| chain.projection[*at]).collect();
-    let stored: Vec<&InputColumn> = columns.iter().map(|(_, column)| *column).collect();
-    for part in parts(inputs, &stored, segments) {
+    for part in parts(inputs, chain, columns, segments) {
         let found = inputs.resident(&chain.table, &part, &numbers, cancel)?;
         report.loaded += found.iter().map(|column| column.loaded).sum::<u64>();
     }
@@ -73,9 +81,9 @@ pub fn survey(
 
 impl Streamed {
     /// A source of the columns that a program reads, which are stored as it was made for.
-    pub fn new(inputs: &Inputs, segments: &Segments, reads: Vec<(usize, InputColumn)>) -> Self {
-        let stored: Vec<&InputColumn> = reads.iter().map(|(_, column)| column).collect();
-        Self { parts: parts(inputs, &stored, segments), reads }
+    pub fn new(inputs: &Inputs, chain: &Chain, segments: &Segments, reads: Vec<(usize, InputColumn)>) -> Self {
+        let stored: Vec<Read<'_>> = reads.iter().map(|(at, column)| (*at, column)).collect();
+        Self { parts: parts(inputs, chain, &stored, segments), reads }
     }
 
     /// Gives all rows to a run.
@@ -133,8 +141,10 @@ impl Streamed {
         let loaded = found.iter().map(|column| column.loaded).sum();
         for ((at, expected), column) in self.reads.iter().zip(&found) {
             let now = of_facts(&chain.table, chain.projection[*at], &column.facts);
-            // Another query met values that need more room since this one was compiled.
-            if now.ty.ty != expected.ty.ty || !now.is_counted_as(expected) {
+            // Another query met values that need more room since this one was compiled. More words in the dictionary change
+            // no code of these rows.
+            let grown = matches!((&now.kind, &expected.kind), (Kind::Text(now), Kind::Text(then)) if now.len() >= then.len());
+            if now.ty.ty != expected.ty.ty || !(grown || now.is_counted_as(expected)) {
                 return Err(Error::Failed("a column came to be stored in another way meanwhile".to_owned()));
             }
         }

@@ -80,18 +80,26 @@ impl Lowering<'_> {
             return self.nothing(call.return_type(), whole);
         }
         self.finite(whole)?;
+        // What the chosen overload takes: a moment, or a local time; either by the session's clocks.
+        let zoned = matches!(call.return_type(), DataType::Timestamp(_, Some(_)));
+        let cuts = matches!(operation, Operation::Truncate | Operation::Bin);
+        let value = match value.kind {
+            Kind::Date if cuts => self.midnight(&value, zoned.then_some(Zone::Named(session)), whole)?,
+            Kind::Timestamp { zoned: false, .. } if cuts && zoned => self.shifted(&value, Zone::Named(session), false, whole)?,
+            Kind::Timestamp { zoned: true, .. } if cuts && !zoned => return Err(refused("of this type has no device form")),
+            _ => value,
+        };
         match operation {
             Operation::Truncate => {
                 let field = text(0)?.ok_or_else(|| refused("by a field that is not constant has no device form"))?;
                 let of = args[1].return_field(&scope.schema).map_err(|e| Refusal::new(whole, e.strip_backtrace()))?;
                 let cut = Cut::named(&field, SqlType::of_field(&of)).map_err(failed)?;
-                let zone = match text(2)? {
-                    Some(name) => datetime::zone_named(&name).map_err(failed)?,
+                let zone = match args.get(2) {
                     None => Zone::Named(session),
-                };
-                let value = match value.kind {
-                    Kind::Date => self.midnight(&value, Some(zone), whole)?,
-                    _ => value,
+                    Some(_) => {
+                        let name = text(2)?.ok_or_else(|| refused("by a zone that is not constant has no device form"))?;
+                        datetime::zone_named(&name).map_err(failed)?
+                    }
                 };
                 self.truncated(&value, cut, zone, whole)
             }
@@ -100,13 +108,12 @@ impl Lowering<'_> {
                 let Some(stride) = constant_interval(&stride) else { return self.nothing(call.return_type(), whole) };
                 let width = stride.and_then(datetime::bin_width).map_err(failed)?;
                 let origin = known(2)?.ok_or_else(|| refused("from an origin that is not constant has no device form"))?;
-                let origin = match origin.cast_to(call.return_type()) {
+                let (from, to) = (SqlType::of_arrow(&origin.data_type()), SqlType::of_arrow(call.return_type()));
+                let origin = origin.to_array().map_err(|e| Refusal::new(whole, e.strip_backtrace()))?;
+                let origin = crate::function::cast::cast(&origin, from, to, call.return_type(), session).map_err(failed)?;
+                let origin = match ScalarValue::try_from_array(&origin, 0) {
                     Ok(ScalarValue::TimestampMicrosecond(Some(at), _)) if at != i64::MAX && at != i64::MIN => i128::from(at),
                     Ok(_) | Err(_) => return Err(refused("from this origin has no device form")),
-                };
-                let value = match value.kind {
-                    Kind::Date => self.midnight(&value, Some(Zone::Named(session)), whole)?,
-                    _ => value,
                 };
                 self.binned(&value, width.into(), origin).ok_or_else(|| refused("of this type has no device form"))
             }
@@ -340,6 +347,11 @@ impl Lowering<'_> {
         let mut at = if zoned && by_clocks { self.shifted(value, zone, true, whole)? } else { value.clone() };
         if by.months != 0 {
             at = self.months_later(&at, sign * i128::from(by.months), whole)?;
+        }
+        if zoned && by.months != 0 && by.days != 0 {
+            // A time that the clocks skip moves before the days are counted.
+            at = self.shifted(&at, zone, false, whole)?;
+            at = self.shifted(&at, zone, true, whole)?;
         }
         if by.days != 0 {
             at = self.ticks_later(&at, sign * i128::from(by.days) * ticks_of_day(TimeUnit::Microsecond));

@@ -13,7 +13,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use parking_lot::Mutex;
 
 use super::parameter::Slots;
-use crate::catalog::Name;
+use crate::catalog::{Name, State};
 use crate::session::rows::Column;
 use crate::session::transaction::Snapshot;
 use crate::types::SqlType;
@@ -169,6 +169,17 @@ impl PlanCache {
             let mut plans = self.plans.lock();
             let reads = |plan: &QueryPlan| names.iter().any(|name| plan.touched.contains_key(*name));
             plans.extract_if(|key, (_, plan)| key.database == database && reads(plan)).collect()
+        };
+        drop(gone);
+    }
+
+    /// Lets go of the plans of a database that read a relation which is not there: one that was made and dropped before
+    /// anybody else saw it.
+    pub fn forget_absent(&self, database: &str, newest: &State) {
+        let gone: Vec<_> = {
+            let mut plans = self.plans.lock();
+            let absent = |name: &Name| !name.schema.starts_with("pg_temp") && !newest.relations.contains_key(name);
+            plans.extract_if(|key, (_, plan)| key.database == database && plan.touched.keys().any(absent)).collect()
         };
         drop(gone);
     }

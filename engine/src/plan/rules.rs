@@ -144,6 +144,18 @@ impl AnalyzerRule for OpenLiterals {
                     list.list = list.list.into_iter().map(wide).collect();
                     return Ok(Transformed::yes(Expr::InList(list)));
                 }
+                let zoned = |t: &DataType| matches!(t, DataType::Timestamp(_, Some(_)));
+                let mixed = |e: &Expr| e.get_type(schema).is_ok_and(|t| t.is_temporal() && zoned(&t) != zoned(&beside));
+                if matches!(beside, DataType::Timestamp(..) | DataType::Date32) && list.list.iter().any(mixed) {
+                    // What has no time zone is taken by the session's clocks.
+                    let of = |e: &Expr| e.get_type(schema).unwrap_or(DataType::Null);
+                    let brought = |e: Expr| match of(&e) {
+                        t if t.is_temporal() => self.brought(e, &t, Alike::Zoned),
+                        _ => e,
+                    };
+                    list.expr = Box::new(brought(*list.expr));
+                    list.list = list.list.into_iter().map(brought).collect();
+                }
                 if beside.is_string()
                     || !list.list.iter().any(|e| is_unknown(e) || e.get_type(schema).is_ok_and(|t| t.is_string()))
                 {

@@ -102,6 +102,9 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.cancel.cancel();
         self.engine.shared.sessions.remove(self.pid);
+        if let Some(transaction) = self.transaction.take() {
+            self.forget_plans(&transaction.base, &transaction.work, &transaction.base.temp);
+        }
         let temporary: Vec<_> = self.temp.relations.keys().collect();
         if !temporary.is_empty() {
             self.engine.shared.plans.forget(&self.database.name, &temporary);
@@ -391,7 +394,7 @@ impl Session {
             self.settings.end(false);
             return Err(error);
         }
-        self.forget_plans(&transaction.base, &transaction.work.temp);
+        self.forget_plans(&transaction.base, &transaction.work, &transaction.work.temp);
         self.temp = transaction.work.temp;
         self.settings.end(true);
         self.refresh_state();
@@ -401,18 +404,24 @@ impl Session {
     /// Forgets what the transaction in progress did.
     pub(crate) fn rollback(&mut self) {
         if let Some(transaction) = self.transaction.take() {
-            self.forget_plans(&transaction.base, &transaction.base.temp);
+            self.forget_plans(&transaction.base, &transaction.work, &transaction.base.temp);
             self.end_cursors(false);
             self.settings.end(false);
             self.refresh_state();
         }
     }
 
-    /// Lets go of plans over tables that a transaction saw when it began and that nobody sees any more who begins now.
-    fn forget_plans(&self, base: &Snapshot, temp: &State) {
+    /// Lets go of plans over tables that a transaction saw when it began or made itself, and that nobody sees any more who
+    /// begins now.
+    fn forget_plans(&self, base: &Snapshot, work: &Snapshot, temp: &State) {
         let newest = self.database.state();
+        if !Arc::ptr_eq(&base.shared, &work.shared) {
+            self.engine.shared.plans.forget_absent(&self.database.name, &newest);
+        }
         let mut gone = base.shared.ended(&newest);
+        gone.extend(work.shared.ended(&newest));
         gone.extend(base.temp.ended(temp));
+        gone.extend(work.temp.ended(temp));
         if !gone.is_empty() {
             self.engine.shared.plans.forget(&self.database.name, &gone);
         }

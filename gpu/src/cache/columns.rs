@@ -142,6 +142,17 @@ impl ColumnCache {
         threads: usize,
         load: &Loader<'_>,
     ) -> Result<Vec<ResidentColumn>> {
+        self.resident_while(requests, threads, load, &|| Ok(()))
+    }
+
+    /// The same; while others load what is asked for, `go_on` says every now and then whether to wait any longer.
+    pub fn resident_while(
+        &self,
+        requests: &[ColumnRequest<'_>],
+        threads: usize,
+        load: &Loader<'_>,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<Vec<ResidentColumn>> {
         if let [first, rest @ ..] = requests
             && rest.iter().any(|other| other.owner != first.owner || other.segments != first.segments)
         {
@@ -150,7 +161,7 @@ impl ColumnCache {
         loop {
             // A column that was forgotten meanwhile is begun again; that is rare, and then true of the next round only
             // if it is forgotten once more.
-            if let Some(found) = Attempt::new(self, requests, threads.max(1), load).run()? {
+            if let Some(found) = Attempt::new(self, requests, threads.max(1), load).run(go_on)? {
                 return Ok(found);
             }
         }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arrow::array::Array;
 use parking_lot::MutexGuard;
@@ -17,6 +18,9 @@ use super::state::{Entry, Key, SegmentState, State};
 use crate::column::{Column, Dictionary, Encoding, Prepared, Summary, chunks, recode, spell};
 use crate::error::{Error, Result};
 use crate::program::Type;
+
+/// How long one waits for others before asking whether to go on.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A request on its way.
 pub(super) struct Attempt<'a> {
@@ -72,7 +76,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The columns; none where one of them was forgotten meanwhile.
-    pub(super) fn run(mut self) -> Result<Option<Vec<ResidentColumn>>> {
+    pub(super) fn run(mut self, go_on: &dyn Fn() -> Result<()>) -> Result<Option<Vec<ResidentColumn>>> {
         let mut first = true;
         loop {
             let mut state = self.cache.state.lock();
@@ -82,7 +86,10 @@ impl<'a> Attempt<'a> {
                 drop(state);
                 self.work(round)?;
             } else if round.wait {
-                self.cache.changed.wait(&mut state);
+                // Nothing is claimed here, so that one may leave.
+                let _ = self.cache.changed.wait_for(&mut state, PATIENCE);
+                drop(state);
+                go_on()?;
             } else {
                 return Ok(self.result(state));
             }

@@ -38,6 +38,16 @@ fn combined(op: Arithmetic, a: Bounds, b: Bounds) -> Option<Bounds> {
         Arithmetic::Add => pairs.iter().map(|(x, y)| x.checked_add(*y)).collect(),
         Arithmetic::Subtract => pairs.iter().map(|(x, y)| x.checked_sub(*y)).collect(),
         Arithmetic::Multiply => pairs.iter().map(|(x, y)| x.checked_mul(*y)).collect(),
+        // Over a positive divisor a quotient grows with the dividend, and so do its roundings.
+        Arithmetic::Divide if b.0 > 0 => Some(pairs.iter().map(|(x, y)| x / y).collect()),
+        Arithmetic::FloorDivide if b.0 > 0 => Some(pairs.iter().map(|(x, y)| x.div_euclid(*y)).collect()),
+        Arithmetic::RoundDivide if b.0 > 0 => Some(
+            pairs.iter().flat_map(|(x, y)| [x.div_euclid(*y), x.div_euclid(*y) + i128::from(x.rem_euclid(*y) != 0)]).collect(),
+        ),
+        Arithmetic::FloorRemainder if b.0 > 0 => Some(vec![0, b.1 - 1]),
+        Arithmetic::Remainder if b.0 > 0 => {
+            Some(vec![if a.0 < 0 { (1 - b.1).max(a.0) } else { 0 }, if a.1 > 0 { (b.1 - 1).min(a.1) } else { 0 }])
+        }
         Arithmetic::Divide | Arithmetic::FloorDivide | Arithmetic::RoundDivide => {
             // No quotient of integers is farther from zero than its dividend.
             let far = a.0.checked_abs()?.max(a.1.checked_abs()?);
@@ -445,6 +455,31 @@ mod tests {
             let about = 1970 + days * 400 / 146_097;
             assert!(low < about && about < high, "{days}: {about} in {low}..{high}");
         }
+    }
+
+    #[test]
+    fn quotients_and_remainders_lie_within_their_bounds() {
+        let all = [Arithmetic::Divide, Arithmetic::FloorDivide, Arithmetic::RoundDivide];
+        let all = all.into_iter().chain([Arithmetic::Remainder, Arithmetic::FloorRemainder]);
+        for op in all {
+            for (a, b) in [((-7, -2), (3, 3)), ((-7, 9), (2, 4)), ((3, 11), (1, 5)), ((0, 0), (2, 2)), ((-6, 6), (-2, 3))] {
+                let (low, high) = combined(op, a, b).unwrap();
+                for x in a.0..=a.1 {
+                    for y in (b.0..=b.1).filter(|y| *y != 0) {
+                        let floor = if y > 0 { x.div_euclid(y) } else { (-x).div_euclid(-y) };
+                        let found = match op {
+                            Arithmetic::Divide => x / y,
+                            Arithmetic::FloorDivide => floor,
+                            Arithmetic::RoundDivide => (x as f64 / y as f64).round() as i128,
+                            Arithmetic::Remainder => x % y,
+                            _ => x - floor * y,
+                        };
+                        assert!(low <= found && found <= high, "{op:?} of {x} and {y}: {found} in {low}..{high}");
+                    }
+                }
+            }
+        }
+        assert_eq!(combined(Arithmetic::FloorDivide, (-86_401, 86_399), (86_400, 86_400)), Some((-2, 0)));
     }
 
     #[test]

@@ -107,12 +107,17 @@ pub fn moved(us: i64, v: Interval, zone: Option<&chrono_tz::Tz>) -> Result<i64> 
     if is_infinite(us) {
         return Ok(us);
     }
+    let shifted = |at: i64, v: Interval| match zone {
+        Some(zone) => Ok(local_to_utc(shift_days(to_local(at, zone), v)?, zone)),
+        None => shift_days(at, v),
+    };
+    // One after the other: a time that the clocks skip moves before the days are counted.
     let mut at = us;
-    if v.months != 0 || v.days != 0 {
-        at = match zone {
-            Some(zone) => local_to_utc(shift_days(to_local(us, zone), v)?, zone),
-            None => shift_days(us, v)?,
-        };
+    if v.months != 0 {
+        at = shifted(at, Interval { days: 0, us: 0, ..v })?;
+    }
+    if v.days != 0 {
+        at = shifted(at, Interval { months: 0, us: 0, ..v })?;
     }
     checked_timestamp(at.checked_add(v.us).ok_or_else(timestamp_range)?)
 }

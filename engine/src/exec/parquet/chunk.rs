@@ -47,6 +47,9 @@ pub fn read(file: &File, metadata: &ParquetMetaData, group: usize, leaf: usize, 
     Ok(Some(reader.arrays))
 }
 
+/// Values that room is made for before they are seen.
+const MOST_AT_ONCE: usize = 1 << 20;
+
 /// The dictionary of the chunk.
 struct Entries {
     array: ArrayRef,
@@ -83,7 +86,9 @@ impl Reader<'_> {
     fn page(&mut self, page: &Page) -> Result<Option<()>> {
         match page {
             Page::DictionaryPage { buf, num_values, encoding, .. } => {
-                if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+                // There is one, in front of all data.
+                let first = self.entries.is_none() && self.read == 0;
+                if !first || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
                     return Ok(None);
                 }
                 let count = *num_values as usize;
@@ -146,7 +151,8 @@ impl Reader<'_> {
         if !same {
             self.close()?;
         }
-        let left = self.rows - (self.read - rows);
+        // What a file says of its rows is a claim.
+        let left = (self.rows - (self.read - rows)).min(MOST_AT_ONCE);
         let open = self.open.get_or_insert_with(|| {
             let run = match keys {
                 None => Run::Plain(self.stored.with_room(left)),

@@ -32,7 +32,7 @@ pub fn decode<K: Key>(mut data: &[u8], width: u32, count: usize, out: &mut Vec<K
         return None;
     }
     let end = out.len() + count;
-    out.reserve(count);
+    out.reserve(count.min(1 << 20));
     while out.len() < end {
         let left = end - out.len();
         let header = varint(&mut data)?;

@@ -131,6 +131,10 @@ impl Values {
                 out.extend(of(width)?.chunks_exact(width).map(big_endian));
             }
             Self::Text { ends, bytes } => {
+                // Each takes four bytes at least.
+                if count > data.len() / 4 {
+                    return None;
+                }
                 let mut rest = data;
                 bytes.reserve(data.len().saturating_sub(count.saturating_mul(4)));
                 ends.reserve(count);

@@ -23,7 +23,7 @@ pub mod string;
 pub mod warm_up;
 
 use context::RowLoop;
-use layout::{KeyLayout, RowLayout, StateLayout};
+use layout::{KeyLayout, RowLayout, SlotOp, StateLayout};
 use mask::Test;
 use module::{Builder, Functions};
 use string::TextTest;
@@ -32,7 +32,7 @@ use self::function::Loop;
 use crate::codegen::analysis::Facts;
 use crate::error::{Error, Result};
 use crate::primitive::split;
-use crate::program::{ExprId, Key, Pipeline, Sink, Strategy, ValueType};
+use crate::program::{ExprId, Key, Pipeline, Sink, Strategy, Type, ValueType};
 
 /// A pipeline's loops, and what else a worker needs to know.
 pub struct Code {
@@ -107,6 +107,25 @@ pub enum SinkCode {
         /// How many at most.
         limit: u64,
     },
+}
+
+impl SinkCode {
+    /// Whether what it gathers refers to texts of columns, which then have to stay until the run ends.
+    pub fn keeps_texts(&self) -> bool {
+        let state = |state: &StateLayout| {
+            state.slots.iter().any(|slot| matches!(slot.op, SlotOp::Least(Type::Text) | SlotOp::Greatest(Type::Text)))
+        };
+        match self {
+            Self::Materialize { columns, .. } => columns.iter().any(|column| column.ty == Type::Text),
+            Self::Bitmap => false,
+            Self::Single { state: of, .. } | Self::Dense { state: of, .. } => state(of),
+            Self::Hash { keys, state: of, .. } => state(of) || keys.fields.iter().any(|field| field.ty.ty == Type::Text),
+            Self::TopK { row, .. } => {
+                let order = row.order.iter().any(|field| field.ty.ty == Type::Text);
+                order || row.columns.iter().any(|column| column.ty.ty == Type::Text)
+            }
+        }
+    }
 }
 
 /// How a block is split by group before it is folded group by group, each group's state in registers.

@@ -93,10 +93,13 @@ impl CpuExecution {
             patterns,
             values,
         };
+        let keeps = kernel.code.sink.keeps_texts();
         let mut morsels = vec![];
         for (at, chunk) in chunks.iter().enumerate() {
             check(&kernel.pipeline, chunk)?;
-            texts.extend(chunk.columns.iter().filter(|column| column.ty.ty == Type::Text).cloned());
+            if keeps {
+                texts.extend(chunk.columns.iter().filter(|column| column.ty.ty == Type::Text).cloned());
+            }
             for begin in (0..chunk.rows).step_by(MORSEL) {
                 let rows = MORSEL.min(chunk.rows - begin);
                 morsels.push(Morsel { number: self.morsels + morsels.len() as u64, chunk: at, begin, rows });

@@ -57,6 +57,8 @@ struct Shared {
     changed: Condvar,
     /// Runs that wait for a seat.
     waiting: AtomicUsize,
+    /// Runs that want help.
+    calls: AtomicUsize,
 }
 
 /// Who sits, who waits, and who wants help.
@@ -147,11 +149,15 @@ impl Seat<'_> {
     /// before it go first; a helper gives way to them.
     pub(super) fn goes_on(&self, took: Duration) -> bool {
         self.turn.count(took);
-        if self.shared.waiting.load(Ordering::Relaxed) == 0 {
+        let alone = self.shared.calls.load(Ordering::Relaxed) < 2;
+        if self.shared.waiting.load(Ordering::Relaxed) == 0 && (self.own || alone) {
             return true;
         }
         let mut desk = self.shared.desk.lock();
-        if !desk.first().is_some_and(|first| first.time.saturating_add(AHEAD) < self.turn.time()) {
+        let late = |time: u64| time.saturating_add(AHEAD) < self.turn.time();
+        // A helper also gives way to a run that has less than its share of helpers.
+        let hungry = !self.own && desk.calls.iter().any(|call| call.has_room() && late(call.turn.time()));
+        if !hungry && !desk.first().is_some_and(|first| late(first.time)) {
             return true;
         }
         if !self.own {
@@ -190,6 +196,14 @@ impl Desk {
     /// Who is next.
     fn first(&self) -> Option<&Arc<Waiting>> {
         self.waiting.iter().min_by_key(|waiting| (waiting.time, waiting.arrival))
+    }
+
+    /// The virtual time from which on somebody competes who comes now: that of the least of those who compute and wait,
+    /// for the clock stands still while a single run computes.
+    fn now(&self, who: &Turn) -> u64 {
+        let others = self.calls.iter().map(|call| &*call.turn).filter(|turn| !std::ptr::eq(*turn, who));
+        let least = others.map(Turn::time).filter(|time| *time > 0).min().unwrap_or(0);
+        self.clock.max(least)
     }
 
     fn queue(&mut self, time: u64) -> Arc<Waiting> {
@@ -235,7 +249,7 @@ impl Shared {
     fn sit<'a>(&'a self, turn: &'a Turn) -> Seat<'a> {
         let mut desk = self.desk.lock();
         // Who was not here competes from now on, not from the beginning of time.
-        turn.time.fetch_max(desk.clock, Ordering::Relaxed);
+        turn.time.fetch_max(desk.now(turn), Ordering::Relaxed);
         let mine = desk.queue(turn.time());
         self.hand_out(desk);
         mine.sit();
@@ -303,7 +317,10 @@ struct Ending<'a> {
 
 impl Ending<'_> {
     fn wait(&self) -> Option<Box<dyn Any + Send>> {
-        self.shared.desk.lock().calls.retain(|call| !Arc::ptr_eq(call, &self.call));
+        let mut desk = self.shared.desk.lock();
+        desk.calls.retain(|call| !Arc::ptr_eq(call, &self.call));
+        self.shared.calls.store(desk.calls.len(), Ordering::Relaxed);
+        drop(desk);
         let mut helpers = self.call.helpers.lock();
         helpers.closed = true;
         while helpers.inside > 0 {
@@ -332,8 +349,13 @@ impl Pool {
     pub(super) fn new(threads: usize) -> Self {
         let threads = threads.max(1);
         let desk = Desk { free: threads, clock: 1, waiting: Vec::new(), calls: Vec::new(), arrivals: 0, closed: false };
-        let shared =
-            Shared { started: Once::new(), desk: Mutex::new(desk), changed: Condvar::new(), waiting: AtomicUsize::new(0) };
+        let shared = Shared {
+            started: Once::new(),
+            desk: Mutex::new(desk),
+            changed: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+        };
         Self { threads, shared: Arc::new(Owned(Arc::new(shared))) }
     }
 
@@ -389,7 +411,11 @@ impl Pool {
                 body: Body(body),
             });
             let ending = Ending { shared, call: Arc::clone(&call) };
-            shared.desk.lock().calls.push(call);
+            {
+                let mut desk = shared.desk.lock();
+                desk.calls.push(call);
+                shared.calls.store(desk.calls.len(), Ordering::Relaxed);
+            }
             {
                 let seat = shared.sit(turn);
                 let _standing = Standing(shared);
