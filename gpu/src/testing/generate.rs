@@ -439,7 +439,8 @@ impl Generator<'_> {
         }
         let op = self.random.pick(&Math::ALL);
         let not_negative = matches!(self.known(a), Known::Float { greatest: Some(_), special: false });
-        if !self.risky && !op.faults().is_empty() && !(op == Math::Sqrt && not_negative) {
+        let harmless = op.faults().is_empty() || (op == Math::Sqrt && not_negative);
+        if !self.risky && !harmless {
             return None;
         }
         let known = match op {

@@ -402,7 +402,9 @@ impl Pool {
             let body: *const (dyn Fn(&Seat<'_>) + Sync + '_) = &help;
             // SAFETY: only the lifetime changes. `Ending` waits until nobody is inside of the call, and nobody enters it
             // afterwards; what the body borrows outlives that.
-            let body = unsafe { std::mem::transmute::<_, *const (dyn Fn(&Seat<'_>) + Sync + 'static)>(body) };
+            let body = unsafe {
+                std::mem::transmute::<*const (dyn Fn(&Seat<'_>) + Sync + '_), *const (dyn Fn(&Seat<'_>) + Sync + 'static)>(body)
+            };
             let call = Arc::new(Call {
                 turn: Arc::clone(turn),
                 room: AtomicUsize::new(others),
@@ -547,8 +549,11 @@ mod tests {
                 scope.spawn(|| {
                     let turn = Arc::default();
                     let work = |_: &mut (), seat: &Seat<'_>| {
-                        while !stop.load(Ordering::Relaxed) && seat.goes_on(busy(Duration::from_micros(100))) {}
-                        Ok(())
+                        loop {
+                            if stop.load(Ordering::Relaxed) || !seat.goes_on(busy(Duration::from_micros(100))) {
+                                return Ok(());
+                            }
+                        }
                     };
                     pool.each_in_turn(&turn, &mut [(); 2], work).unwrap();
                 });
