@@ -28,6 +28,7 @@ use tracing_subscriber::EnvFilter;
 use cli::{BenchCommand, Cli, Command, TpchCommand};
 use failure::Failure;
 
+#[cfg(not(feature = "system-allocator"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

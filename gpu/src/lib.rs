@@ -25,8 +25,8 @@ pub mod types;
 
 pub use choice::DeviceChoice;
 pub use device::{
-    Asked, Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, Kernel, Kind, Memory,
-    Nvrtc, Run, Traffic, Watched, gibibytes, nvidia,
+    Asked, Bandwidth, Cancel, Counters, Cpu, CudaDevice, Device, Discovery, Emulated, Execution, Faults, First, Kernel, Kind,
+    Memory, Nvrtc, Run, Traffic, Watched, gibibytes, nvidia,
 };
 pub use error::{Error, Result};
 pub use interpret::Interpreter;

@@ -83,6 +83,35 @@ fn a_dictionary_that_grows_widens_its_codes() {
 }
 
 #[test]
+fn texts_are_ascii_where_those_of_every_segment_are() {
+    let cache = roomy();
+    let many = |from: usize| (from..from + 70_000).map(|v| v.to_string());
+    let arrays: [ArrayRef; 4] = [
+        Arc::new(StringArray::from(vec![Some(""), None, Some("z")])),
+        Arc::new(StringArray::from_iter_values(many(0))),
+        Arc::new(StringArray::from_iter_values(many(70_000))),
+        Arc::new(StringArray::from_iter_values(many(140_000).chain(["é".to_owned()]))),
+    ];
+    let is_ascii = |wanted: &[usize]| {
+        let segments: Vec<SegmentRows> = wanted.iter().map(|at| (*at as u64, arrays[*at].len())).collect();
+        let request = request(0, DataType::Utf8, true, &segments);
+        let found = cache.resident(&request, &|at| Ok(vec![arrays[wanted[at]].clone()])).unwrap().facts.ascii;
+        assert_eq!(cache.facts_if_known(&request).unwrap().ascii, found);
+        found
+    };
+    assert!(!is_ascii(&[0]), "codes are not looked at");
+    assert!(is_ascii(&[1]));
+    assert!(is_ascii(&[0]) && is_ascii(&[0, 1]), "they are once they became texts");
+    assert!(is_ascii(&[0, 1, 2]));
+    assert!(!is_ascii(&[3]) && !is_ascii(&[0, 1, 2, 3]));
+    assert!(is_ascii(&[1, 2]), "an older snapshot is what it was");
+    // What is known stays, and is found again.
+    cache.set_budget(0);
+    assert_eq!(cache.statistics().bytes, 0);
+    assert!(is_ascii(&[0, 2]) && !is_ascii(&[3, 1]));
+}
+
+#[test]
 fn facts_are_known_before_a_load_and_after_an_eviction() {
     let cache = roomy();
     let segments = [(0, 3)];

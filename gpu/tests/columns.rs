@@ -238,13 +238,15 @@ fn strings_with_many_values_become_texts() {
     assert_eq!(both.facts.encoding, Encoding::Text);
     assert_eq!((both.facts.ty, both.facts.range, both.facts.nulls), (ValueType::nullable(Type::Text), None, 12_859));
     assert!(both.facts.words.is_none() && both.chunks.iter().all(|chunk| chunk.ty.ty == Type::Text));
+    assert!(!first.facts.ascii && !both.facts.ascii);
     assert_eq!(decoded(&both).as_ref(), concat(&[small.as_ref(), many.as_ref()]).unwrap().as_ref());
     assert_eq!(decoded(&ask(&[(0, 3)])).as_ref(), small.as_ref());
     assert_eq!(decoded(&first).as_ref(), small.as_ref());
     // The array's own bytes, not a copy.
     assert_eq!(both.chunks[1].bytes.as_ref().unwrap().as_ptr(), many.as_string::<i32>().values().as_ptr());
     assert_eq!(loads.load(Ordering::Relaxed), 2);
-    assert!(cache.facts_if_known(&request(&[(0, 3)])).unwrap().words.is_none());
+    let known = cache.facts_if_known(&request(&[(0, 3)])).unwrap();
+    assert!(known.words.is_none() && known.ascii);
 }
 
 #[test]
@@ -259,9 +261,17 @@ fn texts_of_every_layout_read_back() {
             let encoding = summary.encoding(&ty).unwrap();
             assert_eq!((encoding, summary.nulls), (Encoding::Text, 300));
             let facts = Facts::new(ty.clone(), encoding, &summary, None);
-            let found = Decode::of(&facts).array(&prepared.encode(encoding).unwrap()).unwrap();
+            let column = prepared.encode(encoding).unwrap();
+            assert!(!summary.ascii && !facts.ascii && !column.is_ascii());
+            let found = Decode::of(&facts).array(&column).unwrap();
             assert_eq!(&cast(&found, &DataType::Utf8).unwrap(), &plain.slice(1000, 1500));
             assert_eq!(found.data_type(), &ty);
+        }
+        // Bytes in front of an array's texts and behind them are not its own; a NULL has none.
+        let (none, some) = (array.slice(0, 1), array.slice(1, 1));
+        for (pieces, ascii) in [(vec![none.clone()], true), (vec![some.clone()], false), (vec![none, some], false)] {
+            let prepared = Prepared::new(&ty, &pieces, None).unwrap();
+            assert_eq!((prepared.summary(&ty).ascii, prepared.encode(Encoding::Text).unwrap().is_ascii()), (ascii, ascii));
         }
     }
 }

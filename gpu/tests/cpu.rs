@@ -12,7 +12,7 @@ use warpwise_gpu::program::{
     Aggregate, AggregateOp, Arithmetic, ColumnId, Domain, Expr, ExprId, Fault, Key, Order, ParameterId, Pipeline, Scalar, Sink,
     Statement, Strategy, Type, ValueType, Values,
 };
-use warpwise_gpu::{Cancel, Counters, Cpu, Device, Error, Result, Run};
+use warpwise_gpu::{Cancel, Counters, Cpu, Device, Error, First, Result, Run};
 
 const ROWS: usize = 700_000;
 
@@ -117,6 +117,44 @@ fn many_groups_are_folded_together() {
 }
 
 /// Few groups are split by group, some more are not, and filters of any selectivity lie before both.
+/// Who says that only the first groups matter gets these, with all that are as good as the last; others are left out.
+#[test]
+fn the_first_groups_are_kept() {
+    for groups in [40, 50_000, 400_000] {
+        let keys: Vec<i64> = (0..ROWS).map(|at| (mixed(at) % groups * (mixed(at) >> 20 & 1)) as i64).collect();
+        let mut counts: HashMap<i64, i64> = HashMap::new();
+        keys.iter().for_each(|key| *counts.entry(*key).or_default() += 1);
+        let columns = [column(Type::I64, &keys, None)];
+        let aggregates = vec![aggregate(AggregateOp::Max, Some(0)), aggregate(AggregateOp::Count, None)];
+        let sink = Sink::Group { keys: vec![key(0)], aggregates, strategy: Strategy::Hash };
+        let pipeline = pipeline(&columns, vec![Expr::Column(ColumnId(0))], None, sink);
+        for (descending, count, threads) in [(true, 10, 2), (true, 1, 1), (false, 25, 2), (true, 1_000_000, 2)] {
+            let kernel = Cpu::find().compile(&pipeline).unwrap();
+            let run = Run { values: Values::default(), rows: ROWS as u64, cancel: Cancel::default(), threads };
+            let mut execution = kernel.start(run).unwrap();
+            execution.keep_first(First { aggregate: 1, descending, count });
+            execution.push(&chunks(&columns)).unwrap();
+            let (output, _) = execution.finish().unwrap();
+            let found: HashMap<i64, i64> = values::<i64>(&output, 0)
+                .into_iter()
+                .zip(values::<i64>(&output, 2))
+                .map(|(key, count)| (key.unwrap(), count.unwrap()))
+                .collect();
+            assert_eq!(found.len(), output.rows);
+            let mut order: Vec<i64> = counts.values().map(|count| if descending { -count } else { *count }).collect();
+            order.sort_unstable();
+            let worst = order[count.min(order.len()) - 1];
+            for (key, count) in &counts {
+                let needed = if descending { -count <= worst } else { *count <= worst };
+                assert!(!needed || found.get(key) == Some(count), "{key}: {count} among {groups}");
+            }
+            assert!(found.iter().all(|(key, count)| counts[key] == *count));
+            // One group has half of the rows: hardly any other is met before it.
+            assert!(groups < 50_000 || count != 1 || found.len() < counts.len() / 4, "{} of {}", found.len(), counts.len());
+        }
+    }
+}
+
 #[test]
 fn dense_groups_do_not_depend_on_their_number() {
     for (groups, low, high) in [(3u32, 0, 9), (32, 0, 4), (33, 0, 9), (4, 9, 9), (5000, 3, 8)] {
@@ -191,6 +229,40 @@ fn the_first_rows_are_the_first() {
         for threads in [1, 2] {
             let (output, _) = run(&pipeline, Values::default(), &chunks(&columns), threads).unwrap();
             assert!(values::<i64>(&output, 0) == expected, "{limit} rows on {threads} threads");
+        }
+    }
+}
+
+/// Chunks say what lies in them, so that most are passed over; among equals the second key tells.
+#[test]
+fn the_first_rows_of_chunks_in_order_are_the_first() {
+    let firsts: Vec<i32> = (0..ROWS).map(|at| (at / 900) as i32 - 300).collect();
+    let seconds: Vec<u16> = (0..ROWS).map(|at| mixed(at) as u16).collect();
+    let ranged = |mut columns: Vec<Arc<Column>>| {
+        for (at, column) in columns.iter_mut().enumerate() {
+            let part = &firsts[at * CHUNK_ROWS..firsts.len().min((at + 1) * CHUNK_ROWS)];
+            Arc::get_mut(column).unwrap().range = Some((part[0].into(), part[part.len() - 1].into()));
+        }
+        columns
+    };
+    let columns = [ranged(column(Type::I32, &firsts, None)), column(Type::U16, &seconds, None)];
+    let exprs = vec![Expr::Column(ColumnId(0)), Expr::Column(ColumnId(1))];
+    for (limit, descending) in [(1, true), (10, false), (5_000, true), (100_000, false)] {
+        let order = [(0, descending), (1, !descending)];
+        let order = order.map(|(expr, descending)| Order { expr: ExprId(expr), descending, nulls_first: false }).to_vec();
+        let sink = Sink::TopK { order, columns: vec![ExprId(0), ExprId(1)], limit };
+        let pipeline = pipeline(&columns, exprs.clone(), None, sink);
+        let mut expected: Vec<(i32, u16)> = firsts.iter().copied().zip(seconds.iter().copied()).collect();
+        expected.sort_unstable_by_key(|(first, second)| match descending {
+            true => (-first, i32::from(*second)),
+            false => (*first, -i32::from(*second)),
+        });
+        expected.truncate(limit as usize);
+        for threads in [1, 2] {
+            let (output, _) = run(&pipeline, Values::default(), &chunks(&columns), threads).unwrap();
+            let found = values::<i32>(&output, 0).into_iter().zip(values::<u16>(&output, 1));
+            let found: Vec<(i32, u16)> = found.map(|(first, second)| (first.unwrap(), second.unwrap())).collect();
+            assert!(found == expected, "{limit} rows on {threads} threads");
         }
     }
 }

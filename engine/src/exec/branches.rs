@@ -8,11 +8,10 @@ use warpwise_gpu::program::values::padded;
 use warpwise_gpu::program::{Type, ValueType};
 use warpwise_gpu::{Error, Result};
 
-use super::run::{Held, computed};
+use super::run::{Held, computed, exact};
 use crate::offload::branches::described;
 use crate::offload::lower::Made;
 use crate::offload::plan::{Branch, Take};
-use crate::offload::value::Kind;
 
 /// The rows of all parts, each as its branch says.
 pub fn together(parts: &[(&Held, &Branch)]) -> Result<Held> {
@@ -40,16 +39,22 @@ fn stored(held: &Held) -> Result<Held> {
     let mut held = held.clone();
     for at in 0..held.leaves.made.len() {
         let Made::Computed(formula) = held.leaves.made[at].clone() else { continue };
-        let values = computed(&held.output, &formula)?;
-        let values = values.as_primitive::<Float64Type>();
-        let bytes = values.values().iter().flat_map(|value| value.to_le_bytes()).collect();
-        let validity = (0..values.len()).map(|row| values.is_valid(row));
-        let ty = ValueType::nullable(Type::F64);
+        let what = formula.what;
+        let column = match exact(&held.output, &formula)? {
+            Some(column) => column,
+            None => {
+                let values = computed(&held.output, &formula)?;
+                let values = values.as_primitive::<Float64Type>();
+                let bytes = values.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+                let validity = (0..values.len()).map(|row| values.is_valid(row));
+                Column::new(what.ty(), held.output.rows, padded(bytes), Some(padded(packed(validity))))
+            }
+        };
         let place = held.output.columns.len();
-        held.output.columns.push(Column::new(ty, held.output.rows, padded(bytes), Some(padded(packed(validity)))));
-        held.leaves.made[at] = Made::Column { at: place, kind: Kind::Float };
-        held.leaves.types.push(ty);
-        held.leaves.ranges.push(None);
+        held.output.columns.push(column);
+        held.leaves.made[at] = Made::Column { at: place, kind: what.kind() };
+        held.leaves.types.push(what.ty());
+        held.leaves.ranges.push(what.range());
     }
     Ok(held)
 }

@@ -442,7 +442,7 @@ pub fn of_facts(table: &ScannedTable, at: usize, facts: &Facts) -> InputColumn {
     column.range = facts.range;
     column.kind = match (column.kind, &facts.words) {
         (Kind::Text(_), Some(words)) => Kind::Text(Words::of_column(words)),
-        (Kind::Text(_), None) if facts.ty.ty == Type::Text => Kind::Plain,
+        (Kind::Text(_), None) if facts.ty.ty == Type::Text => Kind::Plain { ascii: facts.ascii },
         (Kind::Decimal { scale }, _) => Kind::Decimal { scale: scale.saturating_sub(facts.unit().max(1).ilog10()) },
         (Kind::Timestamp { tick, zoned, .. }, _) => Kind::Timestamp { unit: facts.unit(), tick, zoned },
         (kind, _) => kind,

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, SchemaRef, UInt32Type};
+use datafusion::physical_expr::expressions::Column as DataFusionColumn;
 use warpwise_gpu::cache::ResidentColumn;
 use warpwise_gpu::column::{CHUNK_ROWS, Chunk, Column, Decode, Output};
+use warpwise_gpu::program::Sink;
 use warpwise_gpu::program::builder::power_of_ten;
 use warpwise_gpu::program::prune::may_match;
-use warpwise_gpu::{Cancel, Device, Error, Result, Run};
+use warpwise_gpu::{Cancel, Device, Error, First, Result, Run};
 
 use super::branches::together;
 use super::devices::Devices;
@@ -19,9 +21,9 @@ use super::inputs::{Segments, of_facts};
 use super::report::{Report, StageReport};
 use super::stream::{Streamed, is_too_much, survey};
 use crate::offload::Refusal;
-use crate::offload::formula::Formula;
+use crate::offload::formula::{Formula, Quantity};
 use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
-use crate::offload::plan::{Branch, Chain, End, Stage};
+use crate::offload::plan::{Branch, Chain, End, Stage, Step};
 use crate::offload::value::{InputColumn, Kind};
 
 /// Chunks that are given to a device at once.
@@ -88,7 +90,7 @@ pub fn run(
             Some(held) => Source::Stage(held, &chain.stages[at - 1].output),
             None => Source::Table,
         };
-        held = Some(running.stage(stage, source)?);
+        held = Some(running.stage(stage, chain.stages.get(at + 1), source)?);
         running.report.stages.push(std::mem::take(&mut running.taken));
     }
     decode(&held.ok_or_else(without_stages)?, schema)
@@ -101,10 +103,11 @@ fn without_stages() -> Error {
 impl Running<'_> {
     fn stages(&mut self, stages: &[Stage], source: Source<'_>) -> Result<Held> {
         let mut held: Option<(Held, &SchemaRef)> = None;
-        for stage in stages {
+        for (at, stage) in stages.iter().enumerate() {
+            let next = stages.get(at + 1);
             let left = match &held {
-                Some((held, schema)) => self.stage(stage, Source::Stage(held, schema))?,
-                None => self.stage(stage, source)?,
+                Some((held, schema)) => self.stage(stage, next, Source::Stage(held, schema))?,
+                None => self.stage(stage, next, source)?,
             };
             held = Some((left, &stage.output));
         }
@@ -115,7 +118,8 @@ impl Running<'_> {
         }
     }
 
-    fn stage(&mut self, stage: &Stage, source: Source<'_>) -> Result<Held> {
+    /// Runs a stage; of what it leaves only what `next` wants is needed.
+    fn stage(&mut self, stage: &Stage, next: Option<&Stage>, source: Source<'_>) -> Result<Held> {
         self.cancel.check()?;
         if let End::Branches(branches) = &stage.end {
             let mut parts = Vec::new();
@@ -128,7 +132,7 @@ impl Running<'_> {
             self.taken.rows = held.output.rows as u64;
             return Ok(held);
         }
-        match (self.lowered(stage, source), &stage.instead) {
+        match (self.lowered(stage, next, source), &stage.instead) {
             (Err(Error::Unsupported(_)), Some(instead)) => {
                 let mut held = self.stages(instead, source)?;
                 held.leaves = held.leaves.picked(stage.picked.as_deref());
@@ -139,7 +143,7 @@ impl Running<'_> {
     }
 
     /// Runs a stage by a program of its own.
-    fn lowered(&mut self, stage: &Stage, source: Source<'_>) -> Result<Held> {
+    fn lowered(&mut self, stage: &Stage, next: Option<&Stage>, source: Source<'_>) -> Result<Held> {
         let (lowered, mut chunks, streamed) = match source {
             Source::Table => {
                 let began = Instant::now();
@@ -169,6 +173,9 @@ impl Running<'_> {
         let (cancel, threads) = (self.cancel.clone(), self.devices.threads);
         let compile = if compiled { kernel.compile_time() } else { Duration::ZERO };
         let mut execution = kernel.start(Run { values, rows, cancel, threads })?;
+        if let Some(first) = next.and_then(|next| first_of(next, &lowered)) {
+            execution.keep_first(first);
+        }
         let skipped = all - chunks.len();
         for some in chunks.chunks(AT_ONCE) {
             execution.push(some)?;
@@ -266,6 +273,29 @@ impl Running<'_> {
     }
 }
 
+/// Which of the groups that a program leaves the next stage keeps, where that is told by one of its aggregates as it is.
+fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
+    let Sink::Group { keys, .. } = &lowered.pipeline.sink else { return None };
+    let End::TopK { order, limit } = &next.end else { return None };
+    let first = order.first()?;
+    let mut column = first.expr.downcast_ref::<DataFusionColumn>()?.index();
+    // Through the columns as they are passed on; a filter would have others be the first.
+    for step in next.steps.iter().rev() {
+        column = match step {
+            Step::Filter(_) => return None,
+            Step::Pick(columns, _) => *columns.get(column)?,
+            Step::Project(exprs, _) => exprs.get(column)?.downcast_ref::<DataFusionColumn>()?.index(),
+        };
+    }
+    match lowered.leaves.made.get(column)? {
+        Made::Column { at, .. } => {
+            let aggregate = at.checked_sub(keys.len())?;
+            Some(First { aggregate, descending: first.options.descending, count: *limit })
+        }
+        Made::Computed(_) => None,
+    }
+}
+
 /// A program, or none where what lies in columns that nobody loaded decides.
 fn unless_data_decide(lowered: std::result::Result<Lowered, Refusal>, knowledge: Knowledge) -> Result<Option<Lowered>> {
     match lowered {
@@ -341,7 +371,10 @@ fn decode(held: &Held, schema: &SchemaRef) -> Result<RecordBatch> {
     for (field, made) in schema.fields().iter().zip(&held.leaves.made) {
         let array = match made {
             Made::Column { at, kind } => array(&output.columns[*at], kind, field.data_type())?,
-            Made::Computed(formula) => computed(output, formula)?,
+            Made::Computed(formula) => match exact(output, formula)? {
+                Some(column) => array(&column, &formula.what.kind(), field.data_type())?,
+                None => computed(output, formula)?,
+            },
         };
         arrays.push(array);
     }
@@ -373,7 +406,15 @@ fn array(column: &Column, kind: &Kind, data_type: &DataType) -> Result<ArrayRef>
     Decode { logical: data_type.clone(), multiplier, words: None }.array(column)
 }
 
-/// The values of a formula.
+/// The column of a formula of integers or decimals; `None` where it is one of floats.
+pub fn exact(output: &Output, formula: &Formula) -> Result<Option<Column>> {
+    match (formula.what, formula.of.as_slice()) {
+        (Quantity::Displaced(by), [others, counts]) => by.column(&output.columns[*others], &output.columns[*counts]).map(Some),
+        (_, _) => Ok(None),
+    }
+}
+
+/// The values of a formula of floats.
 pub fn computed(output: &Output, formula: &Formula) -> Result<ArrayRef> {
     let of = formula.of.iter().map(|at| {
         let column = &output.columns[*at];

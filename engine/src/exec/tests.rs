@@ -194,6 +194,43 @@ fn columns_beyond_the_memory_stream() {
 }
 
 #[test]
+fn lengths_are_of_bytes_while_all_texts_are_ascii() {
+    let lengths = "select sum(length(s)), max(char_length(s)), count(*) filter (where length(s) > 9), sum(length(left(s, -2)))
+        from ascii_t where id <> 7";
+    let counts = |tested: &mut Tested| {
+        let program = tested.run(&format!("explain (codegen) {lengths}")).join("\n");
+        (program.contains("text_length bytes"), program.contains("text_length characters"))
+    };
+    let fill = |tested: &mut Tested, parts: i64| {
+        tested.run("create table ascii_t (id int, s text)");
+        for part in 0..parts {
+            let (from, to) = (part * 80_000 / parts + 1, (part + 1) * 80_000 / parts);
+            let rows = "select g, case when g % 10 > 0 then 'text ' || g end from generate_series";
+            tested.run(&format!("insert into ascii_t {rows}({from}, {to}) g"));
+        }
+    };
+    let beyond = "insert into ascii_t values (-1, 'größe'), (-2, ''), (-3, null), (-4, '日本語')";
+    let mut tested = Tested::new(None, &[]);
+    fill(&mut tested, 1);
+    tested.check(lengths);
+    assert_eq!(counts(&mut tested), (true, false));
+    tested.run(beyond);
+    tested.check(lengths);
+    assert_eq!(counts(&mut tested), (false, true));
+    // The same where columns are loaded part by part: a part may be ASCII where the whole is not.
+    let mut tested = Tested::new(None, &[("warpwise.host_memory", "192kB")]);
+    fill(&mut tested, 5);
+    for more in [None, Some(beyond)] {
+        if let Some(more) = more {
+            tested.run(more);
+        }
+        let scan = tested.check(lengths);
+        assert!(scan.contains("streamed"), "{scan}");
+        assert_eq!(counts(&mut tested), (more.is_none(), more.is_some()));
+    }
+}
+
+#[test]
 fn what_is_kept_of_a_table_goes_with_it() {
     let mut tested = Tested::new(None, &[]);
     for end in ["drop table gone_t", "truncate gone_t", "drop table gone_t; create table gone_t (x text)"] {

@@ -13,7 +13,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use warpwise_gpu::program::sink::DENSE_LIMIT;
-use warpwise_gpu::program::{Aggregate, AggregateOp, BitOp, Domain, Fault, Key, Sink, Strategy, Type};
+use warpwise_gpu::program::{Aggregate, AggregateOp, BitOp, Domain, ExprId, Fault, Key, Sink, Strategy, Type};
 
 use super::distinct::apart;
 use super::expr::constant;
@@ -120,10 +120,13 @@ pub struct Grouping {
 pub(super) struct Sinking {
     groups: u64,
     hashed: bool,
-    rows: u64,
+    /// At most so many rows come.
+    pub(super) rows: u64,
     knowledge: Knowledge,
     keys: usize,
     aggregates: Vec<Aggregate>,
+    /// Arguments and filters that were lowered, over the columns that they are over.
+    lowered: Vec<(Arc<dyn PhysicalExpr>, Rc<Scope>, Value)>,
 }
 
 impl Sinking {
@@ -157,9 +160,14 @@ impl Lowering<'_> {
             values.into_iter().enumerate().map(|(at, value)| Made::Column { at, kind: value.kind }).collect();
         let hashed = grouping.strategy == Strategy::Hash;
         let groups = grouping.groups.unwrap_or(1);
-        let mut sinking = Sinking { groups, hashed, rows, knowledge, keys: keys.len(), aggregates: Vec::new() };
-        for aggregate in aggregates {
-            made.push(self.aggregate(aggregate, scope, &mut sinking)?);
+        let (kept, lowered) = (Vec::new(), Vec::new());
+        let mut sinking = Sinking { groups, hashed, rows, knowledge, keys: keys.len(), aggregates: kept, lowered };
+        let following = self.following(aggregates, scope, &mut sinking);
+        for (aggregate, following) in aggregates.iter().zip(following) {
+            made.push(match following {
+                Some(sum) => sum.place(&mut sinking),
+                None => self.aggregate(aggregate, scope, &mut sinking)?,
+            });
         }
         let sink = Sink::Group { keys: grouping.keys, aggregates: sinking.aggregates, strategy: grouping.strategy };
         Ok(Shape { sink, made })
@@ -193,7 +201,7 @@ impl Lowering<'_> {
             Kind::Text(words) => (0, words.len().max(1) as i128 - 1),
             Kind::Boolean => (0, 1),
             Kind::Integer | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } => self.b.bounds(value.node)?,
-            Kind::Float | Kind::Plain => return None,
+            Kind::Float | Kind::Plain { .. } => return None,
         };
         let size = high.checked_sub(low)?.checked_add(1).filter(|size| (1..=i128::from(DENSE_LIMIT)).contains(size))?;
         Some(Domain { low: i64::try_from(low).ok()?, size: size as u32 })
@@ -205,23 +213,10 @@ impl Lowering<'_> {
         if aggregate.ordered {
             return Err(refused(format!("{name} with ORDER BY has no device form")));
         }
-        let filter = aggregate.filter.as_ref().map(|f| self.boolean(f, scope).map(|v| v.node)).transpose()?;
-        let arguments = &aggregate.arguments;
+        let filter = self.passing(aggregate, scope, sinking)?;
         if name == "count" && !aggregate.distinct {
-            let inputs = arguments.iter().filter(|a| !matches!(constant(a), Ok(Some(value)) if !value.is_null()));
-            let inputs: Vec<_> = inputs.collect();
-            let input = match inputs.as_slice() {
-                [] => None,
-                [only] => {
-                    let value = self.expr(only, scope)?;
-                    // A stored column raises nothing; what is computed may, and is computed for that alone.
-                    let plain = self.b.is_column(value.node) && !self.b.ty(value.node).nullable;
-                    (!plain).then_some(value.node)
-                }
-                _ => return Err(refused("count of several arguments has no device form".to_owned())),
-            };
-            let at = sinking.place(Aggregate { op: AggregateOp::Count, input, filter });
-            return Ok(Made::Column { at, kind: Kind::Integer });
+            let count = self.counted(aggregate, filter, scope, sinking)?;
+            return Ok(Made::Column { at: sinking.place(count), kind: Kind::Integer });
         }
         if let Some(statistic) = Statistic::of(name)
             && !aggregate.distinct
@@ -229,7 +224,7 @@ impl Lowering<'_> {
         {
             return self.statistic(statistic, aggregate, filter, scope, sinking);
         }
-        let [argument] = arguments.as_slice() else {
+        let [argument] = aggregate.arguments.as_slice() else {
             return Err(refused(format!("function {name} has no device form")));
         };
         let bits = BitOp::ALL.into_iter().find(|op| op.name() == name);
@@ -237,7 +232,7 @@ impl Lowering<'_> {
         if !supported {
             return Err(refused(format!("function {name} has no device form")));
         }
-        let value = self.expr(argument, scope)?;
+        let value = self.once(argument, scope, sinking)?;
         let data_type = aggregate.data_type.clone();
         match name {
             "count" | "sum" if aggregate.distinct => {
@@ -260,13 +255,7 @@ impl Lowering<'_> {
                 let op = self
                     .sum(&value, &data_type, sinking)
                     .ok_or_else(|| refused(format!("sum of {} as {data_type} has no device form", value.kind.name())))?;
-                let input = match (op, &value.kind) {
-                    (AggregateOp::Sum { ty, .. }, kind) if kind.is_exact() && self.b.ty(value.node).ty.bits() > ty.bits() => {
-                        self.b.cast(value.node, ty, None)
-                    }
-                    _ => value.node,
-                };
-                let at = sinking.place(Aggregate { op, input: Some(input), filter });
+                let at = sinking.place(self.summed(&value, op, filter));
                 Ok(Made::Column { at, kind: value.kind })
             }
             "avg" if !aggregate.distinct && matches!(value.kind, Kind::Float) && data_type == DataType::Float64 => {
@@ -303,8 +292,82 @@ impl Lowering<'_> {
         }
     }
 
-    /// How a sum is kept.
-    fn sum(&self, value: &Value, data_type: &DataType, sinking: &Sinking) -> Option<AggregateOp> {
+    /// The value of an argument or a filter. It is lowered once: what it takes from the host would else be other parameters
+    /// each time, and what is equal would not be found to be.
+    pub(super) fn once(
+        &mut self,
+        expr: &Arc<dyn PhysicalExpr>,
+        scope: &Rc<Scope>,
+        sinking: &mut Sinking,
+    ) -> Result<Value, Refusal> {
+        let known = sinking.lowered.iter().find(|(known, over, _)| Rc::ptr_eq(over, scope) && known.eq(expr));
+        if let Some((_, _, value)) = known {
+            return Ok(value.clone());
+        }
+        let value = self.expr(expr, scope)?;
+        sinking.lowered.push((Arc::clone(expr), Rc::clone(scope), value.clone()));
+        Ok(value)
+    }
+
+    /// The condition of an aggregate's rows.
+    pub(super) fn passing(
+        &mut self,
+        aggregate: &Aggregated,
+        scope: &Rc<Scope>,
+        sinking: &mut Sinking,
+    ) -> Result<Option<ExprId>, Refusal> {
+        let Some(filter) = &aggregate.filter else { return Ok(None) };
+        match self.once(filter, scope, sinking)? {
+            Value { node, kind: Kind::Boolean } => Ok(Some(node)),
+            Value { kind, .. } => Err(Refusal::new(filter, format!("it is {}, not boolean", kind.name()))),
+        }
+    }
+
+    /// A count as it is kept.
+    pub(super) fn counted(
+        &mut self,
+        aggregate: &Aggregated,
+        filter: Option<ExprId>,
+        scope: &Rc<Scope>,
+        sinking: &mut Sinking,
+    ) -> Result<Aggregate, Refusal> {
+        let inputs = aggregate.arguments.iter().filter(|a| !matches!(constant(a), Ok(Some(value)) if !value.is_null()));
+        let inputs: Vec<_> = inputs.collect();
+        let input = match inputs.as_slice() {
+            [] => None,
+            [only] => {
+                // There are as many values as there are of those that differ from them by a number.
+                let value = match self.displaced(only, scope, sinking) {
+                    Some(displaced) => displaced.others,
+                    None => self.once(only, scope, sinking)?,
+                };
+                self.counting(value.node)
+            }
+            _ => return Err(Refusal::new(&aggregate.shown, "count of several arguments has no device form")),
+        };
+        Ok(Aggregate { op: AggregateOp::Count, input, filter })
+    }
+
+    /// What a count of a node's values takes: a stored column raises nothing; what is computed may, and is computed for that
+    /// alone.
+    pub(super) fn counting(&self, node: ExprId) -> Option<ExprId> {
+        let plain = self.b.is_column(node) && !self.b.ty(node).nullable;
+        (!plain).then_some(node)
+    }
+
+    /// A sum as it is kept.
+    pub(super) fn summed(&mut self, value: &Value, op: AggregateOp, filter: Option<ExprId>) -> Aggregate {
+        let input = match op {
+            AggregateOp::Sum { ty, .. } if value.kind.is_exact() && self.b.ty(value.node).ty.bits() > ty.bits() => {
+                self.b.cast(value.node, ty, None)
+            }
+            _ => value.node,
+        };
+        Aggregate { op, input: Some(input), filter }
+    }
+
+    /// What is kept of a sum.
+    pub(super) fn sum(&self, value: &Value, data_type: &DataType, sinking: &Sinking) -> Option<AggregateOp> {
         if matches!(value.kind, Kind::Float) {
             return matches!(data_type, DataType::Float64 | DataType::Float32)
                 .then_some(AggregateOp::Sum { ty: Type::F64, fault: None });

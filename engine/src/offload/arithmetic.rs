@@ -196,9 +196,10 @@ impl Lowering<'_> {
                 let kind = Kind::Text(words);
                 return Ok((Value { node: x, kind: kind.clone() }, Value { node: y, kind }));
             }
-            (Kind::Text(_) | Kind::Plain, Kind::Plain) | (Kind::Plain, Kind::Text(_)) => {
+            (Kind::Text(_) | Kind::Plain { .. }, Kind::Plain { .. }) | (Kind::Plain { .. }, Kind::Text(_)) => {
                 let (x, y) = (self.spelled(&a, whole)?, self.spelled(&b, whole)?);
-                return Ok((Value { node: x, kind: Kind::Plain }, Value { node: y, kind: Kind::Plain }));
+                let kind = Kind::Plain { ascii: a.kind.is_ascii() && b.kind.is_ascii() };
+                return Ok((Value { node: x, kind: kind.clone() }, Value { node: y, kind }));
             }
             (Kind::Integer, Kind::Integer) | (Kind::Date, Kind::Date) => (a, b),
             (Kind::Integer | Kind::Decimal { .. }, Kind::Integer | Kind::Decimal { .. }) => {
@@ -266,6 +267,12 @@ impl Lowering<'_> {
 pub fn scale(kind: &Kind) -> u32 {
     match kind {
         Kind::Decimal { scale } => *scale,
-        Kind::Boolean | Kind::Integer | Kind::Float | Kind::Date | Kind::Timestamp { .. } | Kind::Text(_) | Kind::Plain => 0,
+        Kind::Boolean
+        | Kind::Integer
+        | Kind::Float
+        | Kind::Date
+        | Kind::Timestamp { .. }
+        | Kind::Text(_)
+        | Kind::Plain { .. } => 0,
     }
 }

@@ -105,7 +105,7 @@ pub fn described(parts: &[(&Leaves, &Branch)]) -> Result<Leaves, Refusal> {
                 Take::Number(number) => (Kind::Integer, ValueType::of(Type::I64), Some((number.into(), number.into()))),
                 Take::Column(from) | Take::Count(from) => match &leaves.made[from] {
                     Made::Column { at, kind } => (kind.clone(), leaves.types[*at], leaves.ranges[*at]),
-                    Made::Computed(_) => (Kind::Float, ValueType::nullable(Type::F64), None),
+                    Made::Computed(formula) => (formula.what.kind(), formula.what.ty(), formula.what.range()),
                 },
             };
             nullable |= ty.nullable && !matches!(branch.columns[at], Take::Count(_));
@@ -120,7 +120,7 @@ pub fn described(parts: &[(&Leaves, &Branch)]) -> Result<Leaves, Refusal> {
                         return Err(Refusal::new("several chains", format!("{} beside {}", known.name(), kind.name())));
                     }
                     let wider = if wide.ty.bits() >= ty.ty.bits() { wide } else { ty };
-                    (known, wider)
+                    (both(known, &kind), wider)
                 }
             });
         }
@@ -131,6 +131,14 @@ pub fn described(parts: &[(&Leaves, &Branch)]) -> Result<Leaves, Refusal> {
         all.ranges.push(range.flatten());
     }
     Ok(all)
+}
+
+/// What values of two kinds that are the same are together.
+fn both(a: Kind, b: &Kind) -> Kind {
+    match a {
+        Kind::Plain { ascii } => Kind::Plain { ascii: ascii && b.is_ascii() },
+        other => other,
+    }
 }
 
 /// Whether numbers of both kinds mean the same.

@@ -23,7 +23,7 @@ impl Lowering<'_> {
         let (limit, fault) = limit(to);
         let refused = |from: &Kind| Err(Refusal::new(whole, format!("the cast of {} to {to} has no device form", from.name())));
         let node = match (&value.kind, &kind) {
-            (Kind::Boolean, Kind::Boolean) | (Kind::Date, Kind::Date) | (Kind::Text(_) | Kind::Plain, Kind::Text(_)) => {
+            (Kind::Boolean, Kind::Boolean) | (Kind::Date, Kind::Date) | (Kind::Text(_) | Kind::Plain { .. }, Kind::Text(_)) => {
                 return Ok(value);
             }
             (Kind::Boolean, Kind::Integer) => self.b.cast(value.node, ty, None),

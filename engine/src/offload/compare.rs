@@ -64,7 +64,7 @@ fn in_units(value: &Value, number: &ScalarValue) -> Option<(i128, i128)> {
         Kind::Decimal { scale: own } if own >= scale => (power_of_ten(own - scale)?, 1),
         Kind::Decimal { scale: own } => (1, power_of_ten(scale - own)?),
         Kind::Timestamp { unit, .. } => (1, unit),
-        Kind::Boolean | Kind::Float | Kind::Text(_) | Kind::Plain => return None,
+        Kind::Boolean | Kind::Float | Kind::Text(_) | Kind::Plain { .. } => return None,
     };
     // Beyond 128 bits is beyond every stored number.
     let scaled = mantissa.saturating_mul(up);
@@ -72,7 +72,7 @@ fn in_units(value: &Value, number: &ScalarValue) -> Option<(i128, i128)> {
 }
 
 /// A number of a kind that compares with `kind` as it is: its digits, and how many are behind the point.
-fn exact(kind: &Kind, number: &ScalarValue) -> Option<(i128, u32)> {
+pub fn exact(kind: &Kind, number: &ScalarValue) -> Option<(i128, u32)> {
     use ScalarValue as S;
     let whole = |v: i128| matches!(kind, Kind::Integer | Kind::Decimal { .. }).then_some((v, 0));
     let fraction = |v: i128, s: i8| matches!(kind, Kind::Integer | Kind::Decimal { .. }).then_some((v, u32::try_from(s).ok()?));
@@ -213,7 +213,7 @@ impl Lowering<'_> {
                 }
             }
             tests.push(self.member(value.node, &members));
-        } else if matches!(value.kind, Kind::Plain | Kind::Text(_)) && known.len() > FEW {
+        } else if matches!(value.kind, Kind::Plain { .. } | Kind::Text(_)) && known.len() > FEW {
             let text = self.spelled(&value, whole)?;
             tests.push(self.text_member(text, &known, whole)?);
         } else {

@@ -1,4 +1,4 @@
-//! What is computed from several columns of a sink: averages, variances, correlations.
+//! What is computed from several columns of a sink: averages, variances, correlations, and sums that differ by a number.
 //!
 //! Where the result follows, the host computes it, a value a group; where another stage follows, the stage does.
 
@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{Float64Type, Int64Type};
-use warpwise_gpu::program::{Arithmetic, Comparison, Expr, ExprId, Math, Scalar, Type};
+use warpwise_gpu::program::{Arithmetic, Bounds, Comparison, Expr, ExprId, Math, Scalar, Type, ValueType};
 
+use super::displaced::Displacement;
 use super::refusal::Refusal;
 use super::scope::Lowering;
 use super::value::{Kind, Value};
 
-/// A quantity of floats.
+/// A quantity of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Formula {
     /// Which.
@@ -45,9 +46,35 @@ pub enum Quantity {
     Intercept,
     /// Deviations of both, of the dependent, of the independent: the square of the coefficient of correlation.
     Determination,
+    /// A sum of integers or decimals and a count: the sum of values that differ from those by a number.
+    Displaced(Displacement),
 }
 
 impl Quantity {
+    /// How to read its values.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Displaced(by) => by.kind(),
+            _ => Kind::Float,
+        }
+    }
+
+    /// The type that its values are kept in.
+    pub fn ty(self) -> ValueType {
+        match self {
+            Self::Displaced(by) => ValueType::nullable(by.ty),
+            _ => ValueType::nullable(Type::F64),
+        }
+    }
+
+    /// What its values lie in, where that is known.
+    pub fn range(self) -> Option<Bounds> {
+        match self {
+            Self::Displaced(by) => by.range,
+            _ => None,
+        }
+    }
+
     /// The value for one group, as PostgreSQL has it.
     fn value(self, of: &[Option<f64>]) -> Option<f64> {
         let at = |at: usize| of.get(at).copied().flatten();
@@ -78,10 +105,12 @@ impl Quantity {
                     (false, false) => Some((both * both) / (independent * dependent)),
                 }
             }
+            // It is exact: `Displacement::column` computes it.
+            Self::Displaced(_) => None,
         }
     }
 
-    /// The values for many groups: `of` are columns of floats or of counts.
+    /// The values of a quantity of floats for many groups: `of` are columns of floats or of counts.
     pub fn values(self, of: &[ArrayRef]) -> ArrayRef {
         let columns: Vec<Vec<Option<f64>>> = of.iter().map(floats).collect();
         let rows = of.first().map_or(0, |first| first.len());
@@ -104,6 +133,9 @@ fn floats(array: &ArrayRef) -> Vec<Option<f64>> {
 impl Lowering<'_> {
     /// A formula over other inputs.
     pub fn formula(&mut self, formula: &Formula) -> Result<Value, Refusal> {
+        if let Quantity::Displaced(by) = formula.what {
+            return self.displaced_sum(by, &formula.of);
+        }
         let mut of = Vec::new();
         for at in &formula.of {
             let value = self.input(*at)?;

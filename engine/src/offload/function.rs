@@ -46,7 +46,8 @@ impl Lowering<'_> {
             ("pg_cast", [inner, to, ..], _) => {
                 let value = self.expr(inner, scope)?;
                 let to = constant(to)?.and_then(|name| name.try_as_str().flatten().map(str::to_lowercase)).unwrap_or_default();
-                if matches!(value.kind, Kind::Text(_) | Kind::Plain) && !matches!(to.as_str(), "text" | "character varying") {
+                let text = matches!(value.kind, Kind::Text(_) | Kind::Plain { .. });
+                if text && !matches!(to.as_str(), "text" | "character varying") {
                     return Err(Refusal::new(whole, format!("the cast of text to {to} has no device form")));
                 }
                 match self.moment_cast(&value, data_type, zone_of(call), whole)? {

@@ -219,8 +219,8 @@ impl Leaves {
                 Made::Computed(formula) => {
                     formulas.push((inputs.len(), formula));
                     inputs.push(InputColumn {
-                        ty: ValueType::nullable(Type::F64),
-                        kind: Kind::Float,
+                        ty: formula.what.ty(),
+                        kind: formula.what.kind(),
                         range: None,
                         refused: None,
                         formula: None,
@@ -231,13 +231,18 @@ impl Leaves {
                 }
             }
         }
+        let first = inputs.len();
         for (computed, formula) in formulas {
             let mut of = Vec::new();
             for at in &formula.of {
-                of.push(inputs.len());
-                let kind = if self.types[*at].ty.is_float() { Kind::Float } else { Kind::Integer };
-                inputs.push(stored(format!("part {at}"), DataType::Null, *at, kind));
-                places.push(*at);
+                // Several may be computed from one column.
+                let known = places[first..].iter().position(|place| place == at);
+                of.push(known.map_or(inputs.len(), |known| first + known));
+                if known.is_none() {
+                    let kind = if self.types[*at].ty.is_float() { Kind::Float } else { Kind::Integer };
+                    inputs.push(stored(format!("part {at}"), DataType::Null, *at, kind));
+                    places.push(*at);
+                }
             }
             inputs[computed].formula = Some(Formula { what: formula.what, of });
         }

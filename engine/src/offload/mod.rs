@@ -16,6 +16,7 @@ pub mod branches;
 mod case;
 mod cast;
 mod compare;
+mod displaced;
 mod distinct;
 pub mod expr;
 mod extract;

@@ -50,6 +50,14 @@ impl Scope {
     pub fn projected(&self, schema: SchemaRef, columns: &[usize]) -> Rc<Self> {
         Self::new(schema, columns.iter().map(|at| self.slots[*at].clone()).collect())
     }
+
+    /// The expression that a column is, and the columns that it is over; `None` of what is no expression.
+    pub fn computed(&self, index: usize) -> Option<(&Arc<dyn PhysicalExpr>, &Rc<Self>)> {
+        match self.slots.get(index)? {
+            Slot::Computed(expr, below) => Some((expr, below)),
+            Slot::Input(_) => None,
+        }
+    }
 }
 
 /// A pipeline that is being lowered.

@@ -45,8 +45,16 @@ fn boolean(node: ExprId) -> Value {
     Value { node, kind: Kind::Boolean }
 }
 
-fn text(node: ExprId) -> Value {
-    Value { node, kind: Kind::Plain }
+fn text(node: ExprId, ascii: bool) -> Value {
+    Value { node, kind: Kind::Plain { ascii } }
+}
+
+/// A lowered argument that is texts.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    node: ExprId,
+    /// Whether they are known to be ASCII.
+    ascii: bool,
 }
 
 /// A text that is known beforehand.
@@ -82,7 +90,7 @@ impl Lowering<'_> {
             return Ok(self.b.null(Type::Text));
         }
         match &value.kind {
-            Kind::Plain => Ok(value.node),
+            Kind::Plain { .. } => Ok(value.node),
             Kind::Text(words) => Ok(self.entry(value.node, words)),
             kind => Err(Refusal::new(whole, format!("{} beside text has no device form", kind.name()))),
         }
@@ -169,8 +177,10 @@ impl Lowering<'_> {
         let value = match (name, rest) {
             ("character_length" | "octet_length" | "bit_length", []) => {
                 let a = self.text_argument(first, whole, scope)?;
-                let unit = if name == "character_length" { TextUnit::Characters } else { TextUnit::Bytes };
-                let length = self.b.push(Expr::TextLength { a, unit });
+                let length = match name {
+                    "character_length" => self.characters_of(a),
+                    _ => self.b.push(Expr::TextLength { a: a.node, unit: TextUnit::Bytes }),
+                };
                 if name != "bit_length" {
                     return Ok(Some(number(length)));
                 }
@@ -187,7 +197,7 @@ impl Lowering<'_> {
                     Known::Null => boolean(self.b.null(Type::Bool)),
                     Known::Value(pattern) => {
                         let a = self.text_argument(first, whole, scope)?;
-                        boolean(self.matched(a, op, &pattern, false))
+                        boolean(self.matched(a.node, op, &pattern, false))
                     }
                 }
             }
@@ -196,7 +206,7 @@ impl Lowering<'_> {
                 Known::Value(pattern) => {
                     let a = self.text_argument(first, whole, scope)?;
                     let pattern = self.text_parameter(&pattern);
-                    number(self.b.push(Expr::TextPosition { a, pattern }))
+                    number(self.b.push(Expr::TextPosition { a: a.node, pattern }))
                 }
             },
             ("btrim" | "ltrim" | "rtrim", [] | [_]) => {
@@ -210,11 +220,11 @@ impl Lowering<'_> {
                     _ => TrimSide::Both,
                 };
                 match characters {
-                    Known::Null => text(self.b.null(Type::Text)),
+                    Known::Null => text(self.b.null(Type::Text), true),
                     Known::Value(characters) => {
                         let a = self.text_argument(first, whole, scope)?;
                         let characters = self.text_parameter(&characters);
-                        text(self.b.push(Expr::TextTrim { a, side, characters }))
+                        text(self.b.push(Expr::TextTrim { a: a.node, side, characters }), a.ascii)
                     }
                 }
             }
@@ -222,13 +232,13 @@ impl Lowering<'_> {
                 let a = self.text_argument(first, whole, scope)?;
                 let start = self.position(start, whole, scope)?;
                 let length = rest.get(1).map(|length| self.position(length, whole, scope)).transpose()?;
-                text(self.b.push(Expr::TextSlice { a, start, length }))
+                text(self.b.push(Expr::TextSlice { a: a.node, start, length }), a.ascii)
             }
             ("left" | "right", [count]) => match known_integer(count, whole)? {
-                Known::Null => text(self.b.null(Type::Text)),
+                Known::Null => text(self.b.null(Type::Text), true),
                 Known::Value(count) => {
                     let a = self.text_argument(first, whole, scope)?;
-                    text(if name == "left" { self.left(a, count) } else { self.right(a, count) })
+                    text(if name == "left" { self.left(a, count) } else { self.right(a, count) }, a.ascii)
                 }
             },
             (
@@ -249,9 +259,16 @@ impl Lowering<'_> {
         expr: &Arc<dyn PhysicalExpr>,
         whole: &Arc<dyn PhysicalExpr>,
         scope: &Rc<Scope>,
-    ) -> Result<ExprId, Refusal> {
+    ) -> Result<Text, Refusal> {
         let value = self.expr(expr, scope)?;
-        self.spelled(&value, whole)
+        Ok(Text { node: self.spelled(&value, whole)?, ascii: value.kind.is_ascii() })
+    }
+
+    /// The length in characters. Of texts that are ASCII it is that in bytes, which no byte of them need be read for; what is
+    /// known of types alone says nothing of that.
+    fn characters_of(&mut self, a: Text) -> ExprId {
+        let unit = if a.ascii && self.certain { TextUnit::Bytes } else { TextUnit::Characters };
+        self.b.push(Expr::TextLength { a: a.node, unit })
     }
 
     /// A number of characters, in 64 bits.
@@ -274,15 +291,15 @@ impl Lowering<'_> {
     }
 
     /// The length in characters, less a number.
-    fn shortened(&mut self, a: ExprId, by: i64) -> ExprId {
-        let length = self.b.push(Expr::TextLength { a, unit: TextUnit::Characters });
+    fn shortened(&mut self, a: Text, by: i64) -> ExprId {
+        let length = self.characters_of(a);
         let by = self.b.integer(by.into());
         let left = self.b.integers(Arithmetic::Subtract, length, by, Type::I64, Fault::BigintRange);
         self.b.cast(left, Type::I64, None)
     }
 
     /// The first characters; of a negative number all but the last.
-    fn left(&mut self, a: ExprId, count: i64) -> ExprId {
+    fn left(&mut self, a: Text, count: i64) -> ExprId {
         let start = self.b.constant(Type::I64, 1);
         let length = if count >= 0 {
             self.characters(count)
@@ -292,13 +309,13 @@ impl Lowering<'_> {
             let condition = self.b.in_range(rest, Some(0), None);
             self.b.push(Expr::Select { condition, then: rest, otherwise: zero })
         };
-        self.b.push(Expr::TextSlice { a, start, length: Some(length) })
+        self.b.push(Expr::TextSlice { a: a.node, start, length: Some(length) })
     }
 
     /// The last characters; of a negative number all but the first.
-    fn right(&mut self, a: ExprId, count: i64) -> ExprId {
+    fn right(&mut self, a: Text, count: i64) -> ExprId {
         let start =
             if count >= 0 { self.shortened(a, count - 1) } else { self.characters(count.saturating_neg().saturating_add(1)) };
-        self.b.push(Expr::TextSlice { a, start, length: None })
+        self.b.push(Expr::TextSlice { a: a.node, start, length: None })
     }
 }

@@ -46,7 +46,10 @@ pub enum Kind {
     /// A code.
     Text(Arc<Words>),
     /// A text is itself.
-    Plain,
+    Plain {
+        /// Whether all of them are known to be ASCII: such have as many characters as bytes.
+        ascii: bool,
+    },
 }
 
 impl Kind {
@@ -89,7 +92,16 @@ impl Kind {
             Self::Float => "float",
             Self::Date => "date",
             Self::Timestamp { .. } => "timestamp",
-            Self::Text(_) | Self::Plain => "text",
+            Self::Text(_) | Self::Plain { .. } => "text",
+        }
+    }
+
+    /// Whether it is texts that are known to be ASCII.
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Plain { ascii } => *ascii,
+            Self::Text(words) => words.values().is_ascii(),
+            _ => false,
         }
     }
 
@@ -123,17 +135,19 @@ pub fn limit(data_type: &DataType) -> (Type, Fault) {
 }
 
 impl InputColumn {
-    /// Whether a program for one serves the other: the same type, range, unit and dictionary.
+    /// Whether a program for the other serves this one: the same type, range, unit and dictionary, and ASCII where the other is.
     pub fn is_stored_as(&self, other: &Self) -> bool {
         self.is_counted_as(other) && self.ty == other.ty && self.range == other.range && self.refused == other.refused
     }
 
-    /// Whether a stored value of the one is that of the other.
+    /// Whether a stored value of this one is one of the other.
     pub fn is_counted_as(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (Kind::Text(a), Kind::Text(b)) => a.len() == b.len(),
             (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => a == b,
             (Kind::Timestamp { unit: a, .. }, Kind::Timestamp { unit: b, .. }) => a == b,
+            // What was made for any texts serves those of ASCII too, not the other way round.
+            (Kind::Plain { ascii: a }, Kind::Plain { ascii: b }) => *a || !*b,
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }

@@ -213,7 +213,9 @@ impl<'a> Attempt<'a> {
         let summary = first.iter().fold(Summary::empty(&self.requests[column].logical), |sum, (found, _)| sum.merge(*found));
         let encoding = self.learn(column, summary)?;
         let chunks = parallel(threads, first.len(), |at| self.second_pass(column, &first[at].1, encoding))?;
+        let spelled = encoding == Encoding::Text && !first.iter().all(|(found, _)| found.text);
         drop(first);
+        let summary = if spelled { spelled_out(summary, &chunks) } else { summary };
         let place = Place { column, segment };
         let entry = Arc::new(Entry { encoding, summary, chunks });
         self.publish(place, &entry);
@@ -246,7 +248,8 @@ impl<'a> Attempt<'a> {
             let unit = guess.unit();
             let range = stored.range.map(|(low, high)| (low * unit, high * unit));
             let text = guess == Encoding::Text;
-            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit, text };
+            let ascii = text && stored.is_ascii();
+            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit, text, ascii };
             return Ok((summary, Chunk::Stored(Arc::new(stored), guess)));
         }
         Ok((prepared.summary(&request.logical), Chunk::Waiting(prepared)))
@@ -257,7 +260,9 @@ impl<'a> Attempt<'a> {
             .chunks
             .iter()
             .map(|chunk| self.second_pass(place.column, &Chunk::Stored(Arc::clone(chunk), entry.encoding), encoding));
-        let entry = Arc::new(Entry { encoding, summary: entry.summary, chunks: chunks.collect::<Result<_>>()? });
+        let chunks = chunks.collect::<Result<Vec<_>>>()?;
+        let summary = if encoding == Encoding::Text { spelled_out(entry.summary, &chunks) } else { entry.summary };
+        let entry = Arc::new(Entry { encoding, summary, chunks });
         self.publish(place, &entry);
         Ok(Done { place, entry, loaded: false })
     }
@@ -381,6 +386,11 @@ impl Drop for Claims<'_, '_> {
         let mut state = self.0.cache.state.lock();
         self.0.unclaim(&mut state);
     }
+}
+
+/// What is known of codes that became texts.
+fn spelled_out(summary: Summary, chunks: &[Arc<Column>]) -> Summary {
+    Summary { ascii: chunks.iter().all(|chunk| chunk.is_ascii()), ..summary }
 }
 
 fn key(request: &ColumnRequest<'_>) -> Key {

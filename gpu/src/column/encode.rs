@@ -65,7 +65,13 @@ impl Prepared {
                     piece.integers().summary(&units)
                 }
             };
-            Summary { range: hull(sum.range, range), unit: sum.unit.min(unit), text: sum.text || piece.ty == Type::Text, ..sum }
+            Summary {
+                range: hull(sum.range, range),
+                unit: sum.unit.min(unit),
+                text: sum.text || piece.ty == Type::Text,
+                ascii: sum.ascii && piece.is_ascii(),
+                ..sum
+            }
         })
     }
 

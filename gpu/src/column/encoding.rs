@@ -63,12 +63,15 @@ pub struct Summary {
     pub unit: i128,
     /// Of strings: whether some were texts, and not codes. Then the others must become texts too.
     pub text: bool,
+    /// Whether all were texts, and every byte of them is ASCII. What codes stand for is not looked at until they become texts.
+    pub ascii: bool,
 }
 
 impl Summary {
     /// That of no rows of a column of this type.
     pub fn empty(logical: &DataType) -> Self {
-        Self { rows: 0, nulls: 0, range: None, unit: units(logical).first().copied().unwrap_or(1), text: false }
+        let unit = units(logical).first().copied().unwrap_or(1);
+        Self { rows: 0, nulls: 0, range: None, unit, text: false, ascii: true }
     }
 
     /// That of both.
@@ -80,6 +83,7 @@ impl Summary {
             // Each unit of a type divides the next greater.
             unit: self.unit.min(other.unit),
             text: self.text || other.text,
+            ascii: self.ascii && other.ascii,
         }
     }
 
@@ -113,6 +117,8 @@ pub struct Facts {
     pub nulls: usize,
     /// The dictionary of a column of strings, with at least every code that its chunks hold; none where they are texts.
     pub words: Option<Words>,
+    /// Of texts: whether every byte of them is known to be ASCII, so that they have as many characters as bytes.
+    pub ascii: bool,
 }
 
 impl Facts {
@@ -127,6 +133,7 @@ impl Facts {
             rows: summary.rows,
             nulls: summary.nulls,
             words: words.filter(|_| encoding != Encoding::Text),
+            ascii: encoding == Encoding::Text && summary.ascii,
         }
     }
 

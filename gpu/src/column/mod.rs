@@ -79,6 +79,12 @@ impl Column {
         }
     }
 
+    /// Whether every byte of a column of texts is ASCII; it has as many characters as bytes then. False of another column.
+    pub fn is_ascii(&self) -> bool {
+        let (begin, end) = self.text_span();
+        self.bytes.as_ref().is_some_and(|bytes| bytes[begin..end].is_ascii())
+    }
+
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
         let (begin, end) = self.text_span();

@@ -74,6 +74,13 @@ impl Raw {
         Ok(Self { ty: Type::Text, values: offsets, bytes: Some(bytes), nulls, rows: array.len(), entries: None })
     }
 
+    /// Whether it is texts, and every byte of them is ASCII.
+    pub(super) fn is_ascii(&self) -> bool {
+        let Some(bytes) = &self.bytes else { return false };
+        let offsets = self.values.typed_data::<i32>();
+        bytes[offsets[0] as usize..offsets[self.rows] as usize].is_ascii()
+    }
+
     /// How many rows are NULL.
     pub(super) fn null_count(&self) -> usize {
         self.nulls.as_ref().map_or(0, NullBuffer::null_count)

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use cpu::Cpu;
 pub use cuda::{CudaDevice, Nvrtc, nvidia};
 pub use emulated::{Asked, Emulated, Faults, Watched};
-pub use run::{Cancel, Counters, Execution, Kernel, Run};
+pub use run::{Cancel, Counters, Execution, First, Kernel, Run};
 
 use crate::error::{Error, Result};
 use crate::program::Pipeline;

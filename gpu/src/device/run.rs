@@ -34,6 +34,12 @@ pub trait Execution: Send {
     /// the execution keeps them alive. Looks at the run's cancel flag between launches (morsels, on the CPU).
     fn push(&mut self, chunks: &[Chunk]) -> Result<()>;
 
+    /// Says that of the groups only those matter that are among the first by one of the aggregates. The output then has these,
+    /// and maybe others: nobody has to leave out any.
+    fn keep_first(&mut self, first: First) {
+        let _ = first;
+    }
+
     /// Waits for the device, and takes the output. A fault of any row that was pushed comes here at the latest.
     fn finish(self: Box<Self>) -> Result<(Output, Counters)>;
 }
@@ -49,6 +55,17 @@ pub struct Run {
     pub cancel: Cancel,
     /// The most threads that the CPU may use; 0 is all.
     pub threads: usize,
+}
+
+/// The first groups by an aggregate; those beyond the last that have the same value are as good as it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First {
+    /// Which aggregate of the sink.
+    pub aggregate: usize,
+    /// Whether the greatest come first.
+    pub descending: bool,
+    /// How many groups.
+    pub count: usize,
 }
 
 /// A flag that says stop; clones share it.

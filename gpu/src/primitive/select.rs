@@ -161,6 +161,41 @@ pub fn test(rows: usize, out: &mut Mask, test: impl Fn(usize) -> bool) {
     }
 }
 
+/// The greatest of some unsigned values; 0 of none.
+pub fn greatest<T: Copy + Ord + Default>(values: &[T]) -> T {
+    match level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has these instructions.
+        Level::Avx512 | Level::Avx2 => unsafe { greatest_avx2(values) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx512 | Level::Avx2 => greatest_of(values),
+        Level::Portable => greatest_of(values),
+    }
+}
+
+#[inline(always)]
+fn greatest_of<T: Copy + Ord + Default>(values: &[T]) -> T {
+    let mut most = [T::default(); 64];
+    let (blocks, rest) = values.as_chunks::<64>();
+    for block in blocks {
+        for (most, value) in most.iter_mut().zip(block) {
+            *most = if *value > *most { *value } else { *most };
+        }
+    }
+    let all = most.iter().chain(rest);
+    let mut most = T::default();
+    for value in all {
+        most = most.max(*value);
+    }
+    most
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn greatest_avx2<T: Copy + Ord + Default>(values: &[T]) -> T {
+    greatest_of(values)
+}
+
 /// The mask of the rows whose value lies within the bounds.
 ///
 /// # Safety
@@ -375,6 +410,19 @@ pub(super) fn iota() -> std::arch::x86_64::__m512i {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_greatest_is_found_wherever_it_is() {
+        for rows in [0, 1, 63, 64, 65, 1000] {
+            for at in (0..rows).step_by(7) {
+                let mut values: Vec<u16> = (0..rows).map(|row| (row % 251) as u16).collect();
+                values[at] = 60_000;
+                assert_eq!(greatest(&values), 60_000);
+            }
+        }
+        assert_eq!(greatest::<u8>(&[]), 0);
+        assert_eq!(greatest(&[3u32, 255, 7]), 255);
+    }
 
     fn check<T: Element + Lanes + std::fmt::Debug>(values: &[T], low: T, high: T) {
         for rows in [0, 1, 7, 63, 64, 65, 500, values.len()] {

@@ -59,11 +59,48 @@ pub(super) unsafe extern "C" fn characters(at: *const u8, length: u64) -> i32 {
     count(unsafe { bytes(at, length) }) as i32
 }
 
-/// Bytes that begin a character.
+/// A one in each byte of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
+/// So many words have fewer bytes than a byte can count.
+const RUN: usize = 31;
+
+/// A one in each byte of a word that continues a character, which are those of the form 10xxxxxx.
+#[inline(always)]
+fn continuing(word: u64) -> u64 {
+    (word >> 7) & !(word >> 6) & EACH
+}
+
+/// The sum of a word's bytes, which one byte must hold.
+#[inline(always)]
+fn bytes_summed(word: u64) -> usize {
+    (word.wrapping_mul(EACH) >> 56) as usize
+}
+
+/// Fewer than eight bytes as a word, the first one lowest, zeros behind them.
+#[inline(always)]
+fn short_word(text: &[u8]) -> u64 {
+    let half = |from: usize| text[from..].first_chunk().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    match text.len() {
+        4.. => half(0) | half(text.len() - 4) << (8 * (text.len() - 4)),
+        0..4 => text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// Bytes that begin a character: all that do not continue one.
 #[inline(always)]
 fn count(text: &[u8]) -> usize {
-    // In 8 bits while that cannot overflow, so that a vector has as many lanes as it can.
-    text.chunks(255).map(|part| part.iter().map(|byte| u8::from((*byte as i8) >= -0x40)).sum::<u8>() as usize).sum()
+    // By words, whose bytes count for themselves while they cannot overflow: most texts are too short for wide vectors, and
+    // of long ones the compiler makes such.
+    let (words, rest) = text.as_chunks::<8>();
+    let in_run = |run: &[[u8; 8]]| run.iter().fold(0u64, |sum, word| sum + continuing(u64::from_le_bytes(*word)));
+    let in_words: usize = words.chunks(RUN).map(|run| bytes_summed(in_run(run))).sum();
+    let last = match text.last_chunk::<8>() {
+        _ if rest.is_empty() => 0,
+        // The last eight bytes again, and what the words have had of them shifted out.
+        Some(eight) => u64::from_le_bytes(*eight) >> (64 - 8 * rest.len()),
+        None => short_word(rest),
+    };
+    text.len() - in_words - bytes_summed(continuing(last))
 }
 
 /// Whether a text matches the pattern.
@@ -103,12 +140,13 @@ fn place_of(text: &[u8], number: u64) -> usize {
         _ => return text.len(),
     };
     let mut at = 0;
-    // Eight bytes of ASCII are eight characters.
+    // Eight bytes at a time, while all characters that begin there come before it.
     while let Some(eight) = text[at..].first_chunk::<8>() {
-        if left < 8 || u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080 != 0 {
+        let begin = 8 - bytes_summed(continuing(u64::from_le_bytes(*eight)));
+        if left < begin {
             break;
         }
-        (at, left) = (at + 8, left - 8);
+        (at, left) = (at + 8, left - begin);
     }
     let begins = |byte: &u8| (*byte as i8) >= -0x40;
     text[at..].iter().enumerate().filter(|(_, byte)| begins(byte)).nth(left).map_or(text.len(), |(behind, _)| at + behind)
@@ -185,13 +223,11 @@ fn key_of(text: &[u8]) -> (u64, u64) {
     }
     let tag = (length as u64) << 56;
     let word = |from: usize| text[from..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let half = |from: usize| text[from..].first_chunk().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
     match length {
         // The last eight bytes again, and what is already in the first word shifted out.
         9.. => (word(0), word(length - 8) >> (8 * (16 - length)) | tag),
         8 => (word(0), tag),
-        4..8 => (half(0) | half(length - 4) << (8 * (length - 4)), tag),
-        0..4 => (text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)), tag),
+        0..8 => (short_word(text), tag),
     }
 }
 
@@ -261,6 +297,28 @@ mod tests {
             }
         }
         assert_eq!(count("é".repeat(1000).as_bytes()), 1000);
+    }
+
+    #[test]
+    fn characters_are_counted_at_every_length() {
+        for unit in ["a", "é", "日", "🙂", "aé日🙂 b", "plain ascii, then ü"] {
+            let long = unit.repeat(600 / unit.len());
+            for (number, (at, character)) in long.char_indices().enumerate() {
+                // From every place of a word on, up to several runs of words.
+                for from in [0, 1, 7, 8, 9] {
+                    let begin = long.char_indices().nth(from).map_or(0, |(begin, _)| begin);
+                    if begin <= at {
+                        assert_eq!(count(&long.as_bytes()[begin..at]), number - from, "{unit} from {begin} to {at}");
+                    }
+                }
+                assert_eq!(place_of(long.as_bytes(), number as u64), at, "{unit}: character {number}");
+                let end = at + character.len_utf8();
+                assert_eq!(place_of(&long.as_bytes()[..end], number as u64 + 1), end, "{unit}: behind character {number}");
+            }
+        }
+        // Of bytes that are no text, too, each run's sum is held.
+        assert_eq!(count(&[0x80; 4000]), 0);
+        assert_eq!(count(&[0xff; 4000]), 4000);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowDictionaryKeyType, DataType};
 use parquet::basic::Type as Physical;
 use parquet::errors::{ParquetError, Result};
+use warpwise_gpu::primitive::select::greatest;
 
 use super::hybrid::Key;
 
@@ -224,7 +225,7 @@ where
     K::Native: Key + Ord,
 {
     // Where a row is NULL its key is 0, which an empty dictionary has no entry of; then no row has a value.
-    let most = keys.iter().copied().max().map_or(0, Key::number);
+    let most = greatest(&keys).number();
     let empty = entries.is_empty() && nulls.as_ref().is_some_and(|nulls| nulls.null_count() == keys.len());
     if !keys.is_empty() && most >= entries.len() && !empty {
         return Err(ParquetError::General("a key that the dictionary has no entry of".to_owned()));

@@ -61,8 +61,8 @@ pub struct Context {
     pub words: *mut u64,
     /// The places where the block's rows belong.
     pub homes: *mut u64,
-    /// A top-k's worst row so far, its first word: what is greater cannot be among the first.
-    pub threshold: u64,
+    /// A top-k's worst row so far, its first two words: what is greater cannot be among the first.
+    pub threshold: [u64; 2],
 }
 
 /// A compiled loop: context, rows of the block, how many, and what the kind of loop says. It returns a count.

@@ -225,7 +225,9 @@ impl Loop<'_, '_> {
 
     fn arithmetic_node(&mut self, id: ExprId, op: Arithmetic, a: ExprId, b: ExprId, fault: Option<Fault>) -> Held {
         let ty = self.facts.ty(id).ty;
-        let safe_divisor = self.facts.interval(b).is_some_and(|(low, high)| low > 0 || high < -1);
+        let divisor = self.facts.interval(b);
+        let safe_divisor = divisor.is_some_and(|(low, high)| low > 0 || high < -1);
+        let positive_divisor = divisor.is_some_and(|(low, _)| low > 0);
         let fits = match op {
             Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply => self.facts.fits(op, a, b, ty),
             Arithmetic::Divide
@@ -236,7 +238,7 @@ impl Loop<'_, '_> {
         };
         let (a, b) = (self.evaluate(a), self.evaluate(b));
         let valid = self.both(a.valid, b.valid);
-        let checks = Checks { overflow: fault.filter(|_| !fits), safe_divisor, valid };
+        let checks = Checks { overflow: fault.filter(|_| !fits), safe_divisor, positive_divisor, valid };
         Held { value: self.arithmetic(op, ty, a.value, b.value, checks), valid }
     }
 

@@ -30,11 +30,21 @@ pub(super) fn write_single(mut this: Loop<'_, '_>, layout: &StateLayout, config:
     this.close(zero, config);
 }
 
-/// A state for each combination of keys, the first at `extra`.
-pub(super) fn write_dense(mut this: Loop<'_, '_>, keys: &[Key], layout: &StateLayout, config: isa::TargetFrontendConfig) {
+/// A state for each combination of keys, the first at `extra`: so many of them, and so many copies of them all.
+pub(super) fn write_dense(
+    mut this: Loop<'_, '_>,
+    keys: &[Key],
+    layout: &StateLayout,
+    (groups, lanes): (usize, usize),
+    config: isa::TargetFrontendConfig,
+) {
     this.begin();
     let number = this.group_number(keys);
-    let states = this.extra;
+    let mut states = this.extra;
+    if lanes > 1 {
+        let lane = this.b.ins().band_imm_u(this.row, lanes as i64 - 1);
+        states = this.element(states, lane, groups * layout.size);
+    }
     let address = this.element(states, number, layout.size);
     this.fold(layout, &Place::Memory(address));
     this.end();

@@ -86,6 +86,9 @@ pub enum SinkCode {
         keys: Vec<(Key, ValueType, u64)>,
         /// How many states.
         groups: usize,
+        /// How many copies of them all lie one behind the other. Rows take the copies in turn: otherwise a row would wait for
+        /// what the row before has just written, where both are of one group.
+        lanes: usize,
     },
     /// A hash table.
     Hash {
@@ -106,7 +109,49 @@ pub enum SinkCode {
         row: RowLayout,
         /// How many at most.
         limit: u64,
+        /// What tells early that a row is not among them.
+        near: Option<Near>,
     },
+}
+
+/// A column that the order begins with: what is farther than the worst row kept so far is not looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Near {
+    /// The column, of integers without NULLs.
+    pub column: u32,
+    /// Its type.
+    pub ty: Type,
+    /// Whether the greatest come first.
+    pub descending: bool,
+    /// Where its value lies in the first word of a row's order.
+    shift: u32,
+}
+
+impl Near {
+    /// Only where nothing can raise a fault: a row that is passed over would not raise it.
+    fn of(pipeline: &Pipeline, facts: &Facts, row: &RowLayout) -> Option<Self> {
+        use crate::program::{ColumnId, Expr};
+        let first = row.order.first()?;
+        let Expr::Column(ColumnId(column)) = *pipeline.expr(first.order.expr) else { return None };
+        let ty = first.ty.ty;
+        let plain = first.null.is_none() && first.word == 0 && ty != Type::Bool && ty.range().is_some() && ty.bits() <= 64;
+        let harmless = (0..pipeline.exprs.len()).all(|at| !facts.can_fault(ExprId(at as u32)));
+        (plain && harmless).then_some(Self { column, ty, descending: first.order.descending, shift: first.shift })
+    }
+
+    /// What a value of the column lies in that may be among the first, given the first word of the worst row that is kept.
+    pub fn range(&self, worst: u64) -> (i128, i128) {
+        let (least, greatest) = self.ty.range().unwrap_or((i128::MIN, i128::MAX));
+        let bits = self.ty.bits();
+        let mask = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
+        let mut place = worst >> self.shift & mask;
+        if self.descending {
+            place ^= mask;
+        }
+        // Numbers with a sign are ordered with the sign flipped, which counts from the least.
+        let value = least + i128::from(place);
+        if self.descending { (value, greatest) } else { (least, value) }
+    }
 }
 
 impl SinkCode {
@@ -190,13 +235,17 @@ enum Plan<'a> {
     Materialize(&'a [ExprId], Vec<ValueType>),
     Bitmap,
     Single(StateLayout),
-    Dense { keys: Vec<(Key, ValueType, u64)>, state: StateLayout, groups: usize, few: bool, computed: bool },
+    Dense { keys: Vec<(Key, ValueType, u64)>, state: StateLayout, groups: usize, lanes: usize, few: bool, computed: bool },
     Hash(KeyLayout, StateLayout),
-    TopK(RowLayout, u64),
+    TopK(RowLayout, u64, Option<Near>),
 }
 
 /// The most bytes of state that a dense group may take for a worker.
 const DENSE_BYTES: u64 = 1 << 30;
+/// Copies of the states of a dense group, where they are small.
+const LANES: usize = 4;
+/// Up to so many bytes of states there are copies: together they are to stay in a core's first cache.
+const LANE_BYTES: u64 = 8 << 10;
 /// The most bytes of one entry of a hash table.
 const ENTRY_BYTES: u64 = 1 << 17;
 
@@ -209,7 +258,11 @@ impl<'a> Plan<'a> {
         Ok(match &pipeline.sink {
             Sink::Materialize { columns } => Self::Materialize(columns, columns.iter().map(|id| facts.ty(*id)).collect()),
             Sink::Bitmap => Self::Bitmap,
-            Sink::TopK { order, columns, limit } => Self::TopK(RowLayout::of(order, columns, facts), *limit),
+            Sink::TopK { order, columns, limit } => {
+                let row = RowLayout::of(order, columns, facts);
+                let near = Near::of(pipeline, facts, &row);
+                Self::TopK(row, *limit, near)
+            }
             Sink::Group { keys, aggregates, strategy } => match strategy {
                 Strategy::Single => {
                     let state = StateLayout::of(aggregates, facts, true, false);
@@ -229,7 +282,8 @@ impl<'a> Plan<'a> {
                     within(groups.saturating_mul(state.size as u64), DENSE_BYTES, "the states of a dense group are too large")?;
                     let few = groups <= split::GROUPS as u64;
                     let computed = keys.iter().any(|(key, ty, _)| !is_digit(pipeline, key, *ty));
-                    Self::Dense { keys, state, groups: groups as usize, few, computed }
+                    let lanes = if groups * state.size as u64 <= LANE_BYTES { LANES } else { 1 };
+                    Self::Dense { keys, state, groups: groups as usize, lanes, few, computed }
                 }
                 Strategy::Hash => {
                     let state = StateLayout::of(aggregates, facts, false, true);
@@ -259,12 +313,12 @@ impl<'a> Plan<'a> {
                     group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
                 })?);
             }
-            Self::Dense { keys, state, few, computed, .. } => {
+            Self::Dense { keys, state, groups, lanes, few, computed } => {
                 let keys: Vec<Key> = keys.iter().map(|(key, _, _)| key.clone()).collect();
                 let of_keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
                 let roots: Vec<ExprId> = of_keys.iter().copied().chain(of_state(state)).collect();
                 loops.push(builder.define("dense", |b, imports, config| {
-                    group::write_dense(Loop::open(b, pipeline, facts, imports, &roots), &keys, state, config);
+                    group::write_dense(Loop::open(b, pipeline, facts, imports, &roots), &keys, state, (*groups, *lanes), config);
                 })?);
                 if *few {
                     loops.push(builder.define("group", |b, imports, config| {
@@ -286,7 +340,7 @@ impl<'a> Plan<'a> {
                     group::write_hash(Loop::open(b, pipeline, facts, imports, &of_state(state)), keys, state, config);
                 })?);
             }
-            Self::TopK(row, _) => {
+            Self::TopK(row, ..) => {
                 let order = row.order.iter().map(|field| field.order.expr);
                 let roots: Vec<ExprId> = order.chain(row.columns.iter().map(|column| column.expr)).collect();
                 loops.push(builder.define("top_k", |b, imports, config| {
@@ -302,12 +356,12 @@ impl<'a> Plan<'a> {
             Self::Materialize(_, columns) => SinkCode::Materialize { write: loops[0], columns },
             Self::Bitmap => SinkCode::Bitmap,
             Self::Single(state) => SinkCode::Single { fold: loops[0], state },
-            Self::Dense { keys, state, groups, few, computed } => {
+            Self::Dense { keys, state, groups, lanes, few, computed } => {
                 let split = few.then(|| Split { fold: loops[1], number: computed.then(|| loops[2]) });
-                SinkCode::Dense { fold: loops[0], split, state, keys, groups }
+                SinkCode::Dense { fold: loops[0], split, state, keys, groups, lanes }
             }
             Self::Hash(keys, state) => SinkCode::Hash { homes: loops[0], fold: loops[1], keys, state },
-            Self::TopK(row, limit) => SinkCode::TopK { write: loops[0], row, limit },
+            Self::TopK(row, limit, near) => SinkCode::TopK { write: loops[0], row, limit, near },
         }
     }
 }

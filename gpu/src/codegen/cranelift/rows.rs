@@ -42,6 +42,9 @@ pub(super) fn write_materialize(mut this: Loop<'_, '_>, columns: &[ExprId], conf
 pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: isa::TargetFrontendConfig) {
     let entries = this.field(offset_of!(Context, entries), types::I64);
     let threshold = this.field(offset_of!(Context, threshold), types::I64);
+    // Where rows agree in the first word, as counts often do, the second tells; an address tells nothing.
+    let second = layout.words > 1 && layout.texts.iter().all(|(address, _)| *address > 1);
+    let second = second.then(|| this.field(offset_of!(Context, threshold) + 8, types::I64));
     let taken = this.b.declare_var(types::I64);
     let before = this.field(offset_of!(Context, taken), types::I64);
     this.b.def_var(taken, before);
@@ -101,7 +104,16 @@ pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: is
     }
     let stays = this.b.create_block();
     let next = this.next_block();
-    let near = this.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, words[0], threshold);
+    let near = match second {
+        None => this.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, words[0], threshold),
+        Some(second) => {
+            let nearer = this.b.ins().icmp(IntCC::UnsignedLessThan, words[0], threshold);
+            let same = this.b.ins().icmp(IntCC::Equal, words[0], threshold);
+            let within = this.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, words[1], second);
+            let both = this.b.ins().band(same, within);
+            this.b.ins().bor(nearer, both)
+        }
+    };
     this.b.ins().brif(near, stays, &[], next, &[]);
     this.b.switch_to_block(stays);
     let at = this.b.use_var(taken);

@@ -13,6 +13,8 @@ pub(super) struct Checks {
     pub overflow: Option<Fault>,
     /// The divisor is neither 0 nor -1.
     pub safe_divisor: bool,
+    /// The divisor is greater than 0.
+    pub positive_divisor: bool,
     /// 1 where the operands are not NULL; a NULL raises nothing.
     pub valid: Option<Value>,
 }
@@ -63,9 +65,36 @@ impl Loop<'_, '_> {
         value
     }
 
+    /// Divisions that round, by a divisor above 0, in unsigned division: of a constant divisor that is one multiplication.
+    fn division_by_positive(&mut self, op: Arithmetic, a: Value, b: Value, reg: Type) -> Value {
+        // All ones where the dividend is negative.
+        let sign = self.b.ins().sshr_imm_u(a, i64::from(reg.bits()) - 1);
+        let flipped = self.b.ins().bxor(a, sign);
+        if op == Arithmetic::RoundDivide {
+            // The magnitude, which as an unsigned number is right of MIN too.
+            let size = self.b.ins().isub(flipped, sign);
+            let half = self.b.ins().ushr_imm_u(b, 1);
+            let size = self.b.ins().iadd(size, half);
+            let quotient = self.b.ins().udiv(size, b);
+            let quotient = self.b.ins().bxor(quotient, sign);
+            return self.b.ins().isub(quotient, sign);
+        }
+        // Of a negative dividend `-1 - a` is divided, and the quotient is as far below -1 as that is above 0.
+        let quotient = self.b.ins().udiv(flipped, b);
+        let quotient = self.b.ins().bxor(quotient, sign);
+        if op == Arithmetic::FloorDivide {
+            return quotient;
+        }
+        let product = self.b.ins().imul(quotient, b);
+        self.b.ins().isub(a, product)
+    }
+
     /// The five forms of division. The machine's traps on a divisor 0 and on `MIN / -1`, so it never sees either.
     fn integer_division(&mut self, op: Arithmetic, ty: Ty, a: Value, b: Value, checks: Checks) -> Value {
         let reg = register(ty);
+        if checks.positive_divisor && !matches!(op, Arithmetic::Divide | Arithmetic::Remainder) {
+            return self.division_by_positive(op, a, b, reg);
+        }
         let (divisor, negated) = if checks.safe_divisor {
             (b, None)
         } else {

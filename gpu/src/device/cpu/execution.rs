@@ -13,7 +13,7 @@ use crate::codegen::cranelift::SinkCode;
 use crate::codegen::cranelift::context::TableView;
 use crate::codegen::cranelift::string;
 use crate::column::{Chunk, Column, Output};
-use crate::device::run::{Cancel, Counters, Execution, Run};
+use crate::device::run::{Cancel, Counters, Execution, First, Run};
 use crate::error::{Error, Result};
 use crate::primitive::pattern::Pattern;
 use crate::program::values::padded;
@@ -43,6 +43,7 @@ pub(super) struct CpuExecution {
     bitmaps: Vec<(usize, Vec<u64>)>,
     morsels: u64,
     counters: Counters,
+    first: Option<First>,
     failed: Option<Error>,
 }
 
@@ -78,6 +79,7 @@ impl CpuExecution {
             bitmaps: vec![],
             morsels: 0,
             counters: Counters::default(),
+            first: None,
             failed: None,
         })
     }
@@ -104,6 +106,14 @@ impl CpuExecution {
                 let rows = MORSEL.min(chunk.rows - begin);
                 morsels.push(Morsel { number: self.morsels + morsels.len() as u64, chunk: at, begin, rows });
             }
+        }
+        if let SinkCode::TopK { near: Some(near), .. } = &kernel.code.sink {
+            // What is likely to be among the first comes first, so that the rest need not be looked at.
+            morsels.sort_by_key(|morsel| match chunks[morsel.chunk].columns[near.column as usize].range {
+                Some((least, _)) if !near.descending => least,
+                Some((_, greatest)) => greatest.saturating_neg(),
+                None => i128::MIN,
+            });
         }
         self.morsels += morsels.len() as u64;
         let first_bitmap = self.bitmaps.len();
@@ -154,6 +164,10 @@ impl Execution for CpuExecution {
         done.inspect_err(|error| self.failed = Some(error.clone()))
     }
 
+    fn keep_first(&mut self, first: First) {
+        self.first = Some(first);
+    }
+
     fn finish(mut self: Box<Self>) -> Result<(Output, Counters)> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -165,7 +179,7 @@ impl Execution for CpuExecution {
             self.run(&[])?;
         }
         let threads = if self.counters.rows <= ALONE as u64 { 1 } else { self.threads };
-        let output = finish::output(&self.kernel.code, self.workers, self.bitmaps, &self.pool, threads)?;
+        let output = finish::output(&self.kernel.code, self.workers, self.bitmaps, self.first, &self.pool, threads)?;
         self.counters.time += began.elapsed();
         Ok((output, self.counters))
     }

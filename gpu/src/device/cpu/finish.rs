@@ -1,6 +1,8 @@
 //! The end of a run: the workers' states folded into one, and that as columns.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use super::hash_table::{EntryLayout, Folder, HashTable, PART_BITS, Spilled};
 use super::memory::Memory;
@@ -9,9 +11,10 @@ use super::pool::Pool;
 use super::state::{States, column_type, export, is_occupied, merge};
 use super::top_k::TopRows;
 use super::worker::{Kept, Segment, State, Worker};
-use crate::codegen::cranelift::layout::{KeyField, StateLayout};
+use crate::codegen::cranelift::layout::{KeyField, Seen, SlotOp, StateLayout};
 use crate::codegen::cranelift::{Code, SinkCode};
 use crate::column::{Column, Output};
+use crate::device::run::First;
 use crate::error::{Error, Result};
 use crate::primitive::string::LONG;
 use crate::program::{Key, Type, ValueType, values::padded};
@@ -21,6 +24,7 @@ pub(super) fn output(
     code: &Code,
     workers: Vec<Worker>,
     bitmaps: Vec<(usize, Vec<u64>)>,
+    first: Option<First>,
     pool: &Pool,
     threads: usize,
 ) -> Result<Output> {
@@ -29,12 +33,12 @@ pub(super) fn output(
         SinkCode::Materialize { columns, .. } => materialize(columns, &states, pool, threads),
         SinkCode::Bitmap => Ok(bitmap(&bitmaps)),
         SinkCode::Single { state, .. } => {
-            let first = fold(&states, state, 1)?;
+            let first = fold(&states, state, (1, 1))?;
             let states = [Part(States::listed(first.0.as_ptr(), 0, first.0.len()))];
             write_groups(&[], state, &states, pool, threads, |_, _, _| {})
         }
-        SinkCode::Dense { state, keys, groups, .. } => dense(keys, state, *groups, &states, pool, threads),
-        SinkCode::Hash { keys, state, .. } => hashed(EntryLayout { keys, state }, states, pool, threads),
+        SinkCode::Dense { state, keys, groups, lanes, .. } => dense(keys, state, (*groups, *lanes), &states, pool, threads),
+        SinkCode::Hash { keys, state, .. } => hashed(EntryLayout { keys, state }, states, first, pool, threads),
         SinkCode::TopK { row, limit, .. } => {
             let buffers: Vec<&TopRows> = states
                 .iter()
@@ -120,18 +124,20 @@ fn bitmap(chunks: &[(usize, Vec<u64>)]) -> Output {
     Output { rows, columns: vec![column] }
 }
 
-/// Folds all workers' states into the first's, and gives their addresses.
-fn fold(states: &[State], layout: &StateLayout, groups: usize) -> Result<Addresses> {
-    let mut memories = states.iter().filter_map(|state| match state {
+/// Folds all workers' states, so many copies of so many, into the first's first, and gives their addresses.
+fn fold(states: &[State], layout: &StateLayout, (groups, lanes): (usize, usize)) -> Result<Addresses> {
+    let memories = states.iter().filter_map(|state| match state {
         State::States { memory, .. } => Some(memory),
         State::Materialize { .. } | State::Bitmap | State::Hash { .. } | State::TopK(_) => None,
     });
-    let Some(first) = memories.next() else { return Ok(Addresses(vec![])) };
-    for other in memories {
+    let of_lane = |memory: &Memory, lane: usize| memory.address().wrapping_add(lane * groups * layout.size);
+    let mut copies = memories.flat_map(|memory| (0..lanes).map(move |lane| of_lane(memory, lane)));
+    let Some(first) = copies.next() else { return Ok(Addresses(vec![])) };
+    for other in copies {
         for group in 0..groups {
             // SAFETY: both have a state for every group, and nobody else looks at them any more.
             unsafe {
-                let (into, from) = (first.address().add(group * layout.size), other.address().add(group * layout.size));
+                let (into, from) = (first.add(group * layout.size), other.add(group * layout.size));
                 if is_occupied(layout, from) {
                     merge(layout, into, from).map_err(Error::Fault)?;
                 }
@@ -139,7 +145,7 @@ fn fold(states: &[State], layout: &StateLayout, groups: usize) -> Result<Address
         }
     }
     // SAFETY: as above.
-    let address = |group| unsafe { first.address().add(group * layout.size).cast_const() };
+    let address = |group| unsafe { first.add(group * layout.size).cast_const() };
     Ok(Addresses((0..groups).map(address).collect()))
 }
 
@@ -156,12 +162,12 @@ unsafe impl Sync for Part {}
 fn dense(
     keys: &[(Key, ValueType, u64)],
     layout: &StateLayout,
-    groups: usize,
+    (groups, lanes): (usize, usize),
     states: &[State],
     pool: &Pool,
     threads: usize,
 ) -> Result<Output> {
-    let all = fold(states, layout, groups)?;
+    let all = fold(states, layout, (groups, lanes))?;
     // SAFETY: they are states of this layout.
     let occupied = |group: &usize| unsafe { is_occupied(layout, all.0[*group]) };
     let numbers: Vec<usize> = (0..all.0.len()).filter(occupied).collect();
@@ -220,11 +226,66 @@ fn write_groups(
     Ok(Output { rows, columns })
 }
 
+/// Which groups may be among the first by an aggregate. What is above the worst of the first that any thread has met so far
+/// passes.
+struct Sieve {
+    /// Where the aggregate lies in a state: 64 bits that are never NULL.
+    offset: usize,
+    descending: bool,
+    count: usize,
+    worst: AtomicI64,
+}
+
+impl Sieve {
+    fn of(layout: &StateLayout, first: First) -> Option<Self> {
+        let slot = &layout.slots[*layout.aggregates.get(first.aggregate)?];
+        let plain = matches!(slot.op, SlotOp::Rows | SlotOp::Count | SlotOp::Sum64) && slot.seen == Seen::Always;
+        let First { descending, count, .. } = first;
+        let worst = AtomicI64::new(i64::MIN);
+        (plain && count > 0).then_some(Self { offset: slot.offset, descending, count, worst })
+    }
+
+    /// Keeps those of a list of entries that pass, in front; says how many.
+    ///
+    /// # Safety
+    ///
+    /// So many addresses of entries are in the list, with a state `words` bytes behind each.
+    unsafe fn sift(&self, best: &mut BinaryHeap<Reverse<i64>>, list: *mut *const u8, all: usize, words: usize) -> usize {
+        let mut kept = 0;
+        for at in 0..all {
+            // SAFETY: as this function's own; what is kept is never more than what was looked at.
+            unsafe {
+                let entry = *list.add(at);
+                let value = entry.add(words + self.offset).cast::<i64>().read_unaligned();
+                let value = if self.descending { value } else { !value };
+                if value < self.worst.load(Ordering::Relaxed) {
+                    continue;
+                }
+                *list.add(kept) = entry;
+                kept += 1;
+                if best.len() == self.count {
+                    // Many are as good as the worst, and change nothing.
+                    if best.peek().is_some_and(|Reverse(worst)| value <= *worst) {
+                        continue;
+                    }
+                    best.pop();
+                }
+                best.push(Reverse(value));
+                if let (Some(Reverse(worst)), true) = (best.peek(), best.len() == self.count) {
+                    self.worst.fetch_max(*worst, Ordering::Relaxed);
+                }
+            }
+        }
+        kept
+    }
+}
+
 /// Groups of a range of hashes, on average.
 const RANGE: usize = 8192;
 
 /// The groups of hash tables: the runs of all workers, folded range by range of hashes.
-fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usize) -> Result<Output> {
+fn hashed(layout: EntryLayout<'_>, states: Vec<State>, first: Option<First>, pool: &Pool, threads: usize) -> Result<Output> {
+    let sieve = first.and_then(|first| Sieve::of(layout.state, first));
     let mut tables: Vec<HashTable> = states
         .into_iter()
         .filter_map(|state| match state {
@@ -240,7 +301,7 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usi
     let ranges = |part: usize| part << (PART_BITS - bits)..(part + 1) << (PART_BITS - bits);
     let (stride, words) = (layout.stride(), layout.keys.words * 8);
     let mut list = None;
-    let states: Vec<Part> = if let [run] = runs[..] {
+    let states: Vec<Part> = if let ([run], None) = (&runs[..], &sieve) {
         // One run has every key once.
         let of = |part| run.entries(layout, ranges(part));
         let strided = |(entries, count): (*mut u8, usize)| Part(States::strided(entries.wrapping_add(words), stride, count));
@@ -256,10 +317,13 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, pool: &Pool, threads: usi
         let memory = &*memory;
         let begin = |part: usize| memory.address().cast::<*const u8>().wrapping_add(begins[part]);
         let counts: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
-        pool.parts(threads, parts, |folder: &mut Folder, part| {
+        pool.parts(threads, parts, |(folder, best): &mut (Folder, BinaryHeap<Reverse<i64>>), part| {
             let entries: Vec<_> = runs.iter().map(|run| run.entries(layout, ranges(part))).collect();
             // SAFETY: a part's entries and its piece of the list are nobody else's.
-            let left = unsafe { folder.fold(layout, &entries, bits, begin(part))? };
+            let left = unsafe {
+                let left = folder.fold(layout, &entries, bits, begin(part))?;
+                sieve.as_ref().map_or(left, |sieve| sieve.sift(best, begin(part), left, words))
+            };
             counts[part].store(left, Ordering::Relaxed);
             Ok(())
         })?;

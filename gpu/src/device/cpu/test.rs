@@ -200,7 +200,7 @@ impl Asked {
     /// # Safety
     ///
     /// As [`Bound::mask`].
-    unsafe fn mask(&self, views: &[ColumnView], rows: usize, out: &mut Mask) {
+    pub(super) unsafe fn mask(&self, views: &[ColumnView], rows: usize, out: &mut Mask) {
         let values = |column: u32| views[column as usize].values;
         match self {
             Self::Range { column, ty, low, high } => {

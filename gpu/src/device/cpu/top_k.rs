@@ -1,6 +1,7 @@
 //! The first rows of an order: a buffer of rows that may be among them, cut back when it is full.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::memory::Memory;
 use crate::codegen::cranelift::layout::RowLayout;
@@ -14,17 +15,19 @@ pub(super) struct TopRows {
     room: usize,
     pub(super) taken: usize,
     limit: usize,
-    /// The first word of the worst row that is kept, once there are enough.
-    pub(super) threshold: u64,
+    /// The first two words of the worst row that is kept, once there are enough; one, where a row has no more.
+    pub(super) threshold: [u64; 2],
+    /// Rows past twice the limit before the buffer is cut back: few at first, since the threshold spares all that follows.
+    slack: usize,
 }
 
-/// Rows past twice the limit before a buffer is cut back.
-const SLACK: usize = 16_384;
+/// The slack at first, and at most.
+const SLACK: Range<usize> = 1_024..16_384;
 
 impl TopRows {
     pub(super) fn new(limit: u64) -> Result<Self> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX / 4).min(usize::MAX / 4);
-        Ok(Self { memory: Memory::zeros(0)?, room: 0, taken: 0, limit, threshold: u64::MAX })
+        Ok(Self { memory: Memory::zeros(0)?, room: 0, taken: 0, limit, threshold: [u64::MAX; 2], slack: SLACK.start })
     }
 
     pub(super) fn rows(&self) -> *mut u8 {
@@ -33,11 +36,12 @@ impl TopRows {
 
     /// Makes room for so many rows more.
     pub(super) fn reserve(&mut self, layout: &RowLayout, more: usize) -> Result<()> {
-        if self.taken >= self.limit.saturating_mul(2).saturating_add(SLACK) {
+        if self.taken >= self.limit.saturating_mul(2).saturating_add(self.slack) {
             self.cut(layout)?;
+            self.slack = (self.slack * 2).min(SLACK.end);
         }
         if self.taken + more > self.room {
-            let room = (self.taken + more).max(self.room * 2).max(2 * SLACK);
+            let room = (self.taken + more).max(self.room * 2).max(2 * self.slack);
             self.move_to(layout, room, (0..self.taken).collect::<Vec<_>>().as_slice())?;
         }
         Ok(())
@@ -52,7 +56,8 @@ impl TopRows {
         if self.limit > 0 {
             let worst = self.limit - 1;
             order.select_nth_unstable_by(worst, |a, b| compare(layout, self.words(layout, *a), self.words(layout, *b)));
-            self.threshold = self.words(layout, order[worst])[0];
+            let words = self.words(layout, order[worst]);
+            self.threshold = [words[0], words.get(1).copied().unwrap_or(u64::MAX)];
         }
         order.truncate(self.limit);
         let room = self.room;

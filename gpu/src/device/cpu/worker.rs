@@ -2,11 +2,11 @@
 
 use super::hash_table::{EntryLayout, HashTable};
 use super::memory::Memory;
-use super::test::Bound;
+use super::test::{Asked, Bound};
 use super::top_k::TopRows;
 use crate::codegen::cranelift::context::{ColumnView, Context, RowLoop, TableView};
 use crate::codegen::cranelift::string::TextTest;
-use crate::codegen::cranelift::{Code, FilterCode, SinkCode};
+use crate::codegen::cranelift::{Code, FilterCode, Near, SinkCode};
 use crate::column::Chunk;
 use crate::error::{Error, Result};
 use crate::primitive::pattern::Pattern;
@@ -145,8 +145,8 @@ impl Worker {
             },
             SinkCode::Bitmap => State::Bitmap,
             SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None },
-            SinkCode::Dense { state, groups, split, .. } => State::States {
-                memory: states(&state.empty, *groups)?,
+            SinkCode::Dense { state, groups, lanes, split, .. } => State::States {
+                memory: states(&state.empty, *groups * *lanes)?,
                 split: split.as_ref().map(|_| Lists { numbers: vec![0; BLOCK], rows: vec![0; STRIDE * *groups], digits: vec![] }),
             },
             SinkCode::Hash { keys, state, .. } => State::Hash {
@@ -169,12 +169,15 @@ impl Worker {
             shift: 0,
             words: std::ptr::null_mut(),
             homes: std::ptr::null_mut(),
-            threshold: u64::MAX,
+            threshold: [u64::MAX; 2],
         };
         let views = vec![ColumnView::NONE; shared.pipeline.columns.len()];
         let mut tested = vec![false; shared.pipeline.columns.len()];
         if let Some(test) = &shared.test {
             test.columns(&mut |column| tested[column as usize] = true);
+        }
+        if let SinkCode::TopK { near: Some(near), .. } = &code.sink {
+            tested[near.column as usize] = true;
         }
         for filter in &code.filters {
             if let FilterCode::Text(test) = filter {
@@ -190,6 +193,12 @@ impl Worker {
         self.context.parameters = shared.parameters.as_ptr().cast();
         self.context.tables = shared.tables.as_ptr();
         self.context.patterns = shared.patterns.as_ptr();
+        if let Some((near, (low, high))) = self.near(shared.code)
+            && let Some((least, greatest)) = chunk.columns[near.column as usize].range
+            && (greatest < low || high < least)
+        {
+            return Ok(());
+        }
         let kept_before = self.kept_rows();
         let end = morsel.begin + morsel.rows;
         let mut begin = morsel.begin;
@@ -207,6 +216,16 @@ impl Worker {
             segments.push(Segment { morsel: morsel.number, first: kept_before, rows: *rows - kept_before });
         }
         Ok(())
+    }
+
+    /// What the column that a top-k's order begins with has to lie in, once enough rows are kept.
+    fn near<'a>(&self, code: &'a Code) -> Option<(&'a Near, (i128, i128))> {
+        match (&code.sink, &self.state) {
+            (SinkCode::TopK { near: Some(near), .. }, State::TopK(top)) if top.threshold != [u64::MAX; 2] => {
+                Some((near, near.range(top.threshold[0])))
+            }
+            (_, _) => None,
+        }
     }
 
     fn kept_rows(&self) -> usize {
@@ -261,10 +280,26 @@ impl Worker {
         let code = shared.code;
         let mut mask: Option<Mask> = None;
         let mut count = rows;
-        if let Some(test) = &shared.test {
+        let near = self.near(code);
+        if shared.test.is_some() || near.is_some() {
             let mut found = [0; WORDS];
-            // SAFETY: as this function's own.
-            unsafe { test.mask(&self.views, rows, &mut found) };
+            if let Some((near, (low, high))) = near {
+                let ask = Asked::Range { column: near.column, ty: near.ty, low: Scalar::Int(low), high: Scalar::Int(high) };
+                // SAFETY: as this function's own.
+                unsafe { ask.mask(&self.views, rows, &mut found) };
+                if found.iter().all(|word| *word == 0) {
+                    return Ok(());
+                }
+            }
+            if let Some(test) = &shared.test {
+                let mut passing = [0; WORDS];
+                // SAFETY: as this function's own.
+                unsafe { test.mask(&self.views, rows, &mut passing) };
+                match near {
+                    Some(_) => found.iter_mut().zip(&passing).for_each(|(found, passing)| *found &= passing),
+                    None => found = passing,
+                }
+            }
             count = select::count(&found);
             self.reads_all = count * SPARSE >= rows;
             if count == 0 {
@@ -442,6 +477,14 @@ impl Worker {
                     let stride = layout.stride();
                     for home in &homes[..count] {
                         fetch(table.entries().wrapping_add(*home as usize * stride));
+                    }
+                    // The texts that keys lead to lie elsewhere again.
+                    for address in &keys.addresses {
+                        for home in &homes[..count] {
+                            let entry = table.entries().wrapping_add(*home as usize * stride);
+                            // SAFETY: the place is of the table, whose entries begin with their keys' words.
+                            fetch(unsafe { entry.cast::<*const u8>().add(*address).read() });
+                        }
                     }
                 }
                 let folded = self.call(*fold, list, count, std::ptr::null_mut());
