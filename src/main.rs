@@ -39,7 +39,7 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// else pile up between.
 fn give_memory_back() {
     // SAFETY: the option exists in the version that is linked, and takes any number of milliseconds.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 20) };
 }
 
 fn main() -> ExitCode {

@@ -82,6 +82,23 @@ fn a_cancel_request_stops_a_query() {
     }
 }
 
+/// A join that compares all with all lets go of the threads that others need.
+#[test]
+fn a_cancelled_join_without_an_equality_does_not_keep_others_waiting() {
+    let (_alone, server) = server();
+    let mut client = server.connect();
+    client.run("create table if not exists cancel_large_t as select g as id from generate_series(1, 3000000) g");
+    let join = "select count(*) from cancel_large_t a, cancel_large_t b where a.id + b.id < 0";
+    for _ in 0..3 {
+        cancel_one(server, join);
+    }
+    client.run("set warpwise.device = off");
+    let began = Instant::now();
+    assert_eq!(client.value("select count(*) from cancel_large_t where id > 0"), "3000000");
+    assert!(began.elapsed() < Duration::from_secs(4), "answered after {:?}", began.elapsed());
+    client.run("drop table cancel_large_t");
+}
+
 #[test]
 fn a_timeout_stops_a_query() {
     let (_alone, server) = server();

@@ -1,9 +1,10 @@
 //! Running what was offloaded.
 //!
 //! [`devices`] knows the machine's devices, the columns they hold and the code compiled for them; [`inputs`] brings a table's
-//! columns to them, `parquet` and [`prune`] those of files; [`device_exec`] is the one node of a plan that runs stages; [`run`] runs them on one device, `stream` part by part
-//! where columns are too many; [`report`]
-//! says what that took, [`explain`] tells a person. [`table_scan`] is how a plan's scans say which table they read.
+//! columns to them, `parquet` and [`prune`] those of files; [`device_exec`] is the one node of a plan that runs stages; [`run`]
+//! runs them on one device, `stream` part by part where columns are too many; [`report`] says what that took, [`explain`]
+//! tells a person. [`table_scan`] is how a plan's scans say which table they read; [`pieces`] keeps joins that stay with
+//! DataFusion from holding a thread.
 
 mod branches;
 pub mod device_exec;
@@ -11,6 +12,7 @@ pub mod devices;
 pub mod explain;
 pub mod inputs;
 mod parquet;
+pub mod pieces;
 pub mod prune;
 pub mod report;
 pub mod run;
