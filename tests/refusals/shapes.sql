@@ -79,7 +79,7 @@ select k, string_agg(t, ',') from refusals_t where id < 100 group by rollup (k)
 select k, array_agg(distinct i), count(distinct l) from refusals_t where id < 100 group by k
 
 -- refused: an aggregate with a limit
-select distinct l from refusals_t where id < 100 limit 5
+select distinct l from refusals_t where id < 100 limit 500
 
 -- refused: WindowAggExec
 select id, sum(i) over (order by id) as running from refusals_t where id < 10
