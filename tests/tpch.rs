@@ -135,7 +135,8 @@ fn json_has_a_line_per_query() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("run.json");
     let mut command = warpwise();
-    command.args(["tpch", "run", "--scale", "0.01", "--queries", "1,6", "--runs", "3", "--json"]).arg(&file);
+    command.args(["tpch", "run", "--scale", "0.01", "--queries", "1,6", "--runs", "3"]);
+    command.args(["--vary", "5", "--device", "cpu", "--json"]).arg(&file);
     run(command, LIMIT).expect_success("tpch run --json");
     let text = std::fs::read_to_string(file).expect("the JSON");
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
@@ -144,6 +145,8 @@ fn json_has_a_line_per_query() {
         assert_eq!(line["query"], name);
         // The first run is the cold one.
         assert_eq!(line["hot_ms"].as_array().map(Vec::len), Some(2), "{line}");
+        // Other parameters of the same kind run the code that is there.
+        assert_eq!(line["compiled"], 0, "{line}");
         for key in [
             "cold_ms",
             "plan_ms",

@@ -64,7 +64,7 @@ use crate::exec::inputs::Segments;
 use crate::exec::table_scan::TableScanExec;
 use branches::lower_all;
 use lower::Knowledge;
-use plan::Chain;
+use plan::{Chain, Stage, Step};
 
 /// The rule.
 #[derive(Debug)]
@@ -187,7 +187,10 @@ impl Pass<'_> {
             // Whether the data allow it shows when they are loaded; where not, DataFusion runs the subtree.
             Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => Ok(None),
             Err(refusal) => {
-                if knowledge == Knowledge::Types {
+                // A projection of groups is as well done by DataFusion: for it alone no plan is made anew, and no code.
+                let projects = |stage: &Stage| stage.is_open() && !stage.steps.iter().any(|step| matches!(step, Step::Filter(_)));
+                let little = chain.stages.len() > 1 && chain.stages.last().is_some_and(projects);
+                if knowledge == Knowledge::Types && !little {
                     self.devices.inputs.note_refusal_unseen();
                 }
                 Err(refusal)
