@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, SchemaRef, UInt32Type};
-use datafusion::physical_expr::expressions::Column as DataFusionColumn;
+use datafusion::physical_expr::expressions::{Column as DataFusionColumn, Literal};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use warpwise_gpu::cache::ResidentColumn;
 use warpwise_gpu::column::{CHUNK_ROWS, Chunk, Column, Decode, Output};
 use warpwise_gpu::program::Sink;
@@ -20,6 +21,7 @@ use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
 use super::report::{Report, StageReport};
 use super::stream::{Streamed, is_too_much, survey};
+use crate::function::average::Mean;
 use crate::offload::Refusal;
 use crate::offload::formula::{Formula, Quantity};
 use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
@@ -273,11 +275,25 @@ impl Running<'_> {
     }
 }
 
+/// Whether nothing can fail in an expression: a column, a constant, or the quotient that an average ends with.
+fn is_harmless(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let mean = expr.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.fun().inner().is::<Mean>());
+    expr.is::<DataFusionColumn>() || expr.is::<Literal>() || mean.is_some_and(|call| call.args().iter().all(is_harmless))
+}
+
 /// Which of the groups that a program leaves the next stage keeps, where that is told by one of its aggregates as it is.
 fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
     let Sink::Group { keys, .. } = &lowered.pipeline.sink else { return None };
     let End::TopK { order, limit } = &next.end else { return None };
     let first = order.first()?;
+    // What could fail would fail for groups that are left out, too.
+    let projected = next.steps.iter().filter_map(|step| match step {
+        Step::Project(exprs, _) => Some(exprs),
+        Step::Filter(_) | Step::Pick(..) => None,
+    });
+    if !order.iter().map(|by| &by.expr).chain(projected.flatten()).all(is_harmless) {
+        return None;
+    }
     let mut column = first.expr.downcast_ref::<DataFusionColumn>()?.index();
     // Through the columns as they are passed on; a filter would have others be the first.
     for step in next.steps.iter().rev() {

@@ -240,9 +240,11 @@ impl Sieve {
     fn of(layout: &StateLayout, first: First) -> Option<Self> {
         let slot = &layout.slots[*layout.aggregates.get(first.aggregate)?];
         let plain = matches!(slot.op, SlotOp::Rows | SlotOp::Count | SlotOp::Sum64) && slot.seen == Seen::Always;
+        // A total that does not fit is seen when it becomes a column: of every group.
+        let total = layout.slots.iter().any(|slot| matches!(slot.op, SlotOp::Total64(_)));
         let First { descending, count, .. } = first;
         let worst = AtomicI64::new(i64::MIN);
-        (plain && count > 0).then_some(Self { offset: slot.offset, descending, count, worst })
+        (plain && !total && count > 0).then_some(Self { offset: slot.offset, descending, count, worst })
     }
 
     /// Keeps those of a list of entries that pass, in front; says how many.
