@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use warpwise_gpu::program::builder::power_of_ten;
-use warpwise_gpu::program::{Arithmetic, DatePart, Expr, ExprId, Fault, Scalar, Type};
+use warpwise_gpu::program::{Arithmetic, DatePart, Expr, ExprId, Scalar, Type};
 
 use super::expr::constant;
 use super::moment::zone_of;
@@ -57,7 +57,7 @@ impl Lowering<'_> {
                 (true, false) => return Err(refused("date")),
                 // Nothing is left of a whole number, and NULL of NULL.
                 (true, true) => {
-                    let node = self.whole_step(Arithmetic::FloorRemainder, value.node, 1);
+                    let node = self.step(Arithmetic::FloorRemainder, value.node, 1);
                     Value { node, kind: Kind::Decimal { scale: 0 } }
                 }
                 (false, _) => self.time_part(part, &local),
@@ -82,11 +82,6 @@ impl Lowering<'_> {
             }
         };
         Ok(if float { self.as_date_part(part, found) } else { found })
-    }
-
-    fn whole_step(&mut self, op: Arithmetic, a: ExprId, b: i128) -> ExprId {
-        let b = self.b.constant(if i32::try_from(b).is_ok() { Type::I32 } else { Type::I64 }, b);
-        self.b.integers(op, a, b, Type::I64, Fault::TimestampRange)
     }
 
     /// What depends on the day alone.
@@ -117,10 +112,10 @@ impl Lowering<'_> {
         };
         match part {
             // The day 0 is 4714-11-24 BC.
-            Part::Julian => self.whole_step(Arithmetic::Add, days, 2_440_588),
+            Part::Julian => self.step(Arithmetic::Add, days, 2_440_588),
             Part::Decade => {
                 let year = self.astronomical_year(days);
-                self.whole_step(Arithmetic::FloorDivide, year, 10)
+                self.step(Arithmetic::FloorDivide, year, 10)
             }
             Part::Century => self.count_of_years(days, 100),
             Part::Millennium => self.count_of_years(days, 1000),
@@ -148,14 +143,14 @@ impl Lowering<'_> {
     /// The century or the millennium of a day: the first begins with the year 1, the one before it is -1.
     fn count_of_years(&mut self, days: ExprId, span: i128) -> ExprId {
         let year = self.date_part(DatePart::Year, days);
-        let later = self.whole_step(Arithmetic::Add, year, span - 1);
-        let later = self.whole_step(Arithmetic::Divide, later, span);
+        let later = self.step(Arithmetic::Add, year, span - 1);
+        let later = self.step(Arithmetic::Divide, later, span);
         if self.b.bounds(year).is_some_and(|(low, _)| low > 0) {
             return later;
         }
         // Years before 1 are counted from -1 on.
-        let earlier = self.whole_step(Arithmetic::Subtract, year, span - 1);
-        let earlier = self.whole_step(Arithmetic::Divide, earlier, span);
+        let earlier = self.step(Arithmetic::Subtract, year, span - 1);
+        let earlier = self.step(Arithmetic::Divide, earlier, span);
         let zero = self.b.constant(Type::I32, 0);
         let condition = self.b.compare(warpwise_gpu::program::Comparison::Greater, year, zero);
         let (then, otherwise) = self.b.aligned(later, earlier);
@@ -166,7 +161,7 @@ impl Lowering<'_> {
     fn epoch(&mut self, value: &Value) -> Value {
         match value.kind {
             Kind::Date => {
-                let node = self.whole_step(Arithmetic::Multiply, value.node, 86_400);
+                let node = self.step(Arithmetic::Multiply, value.node, 86_400);
                 Value { node, kind: Kind::Decimal { scale: 0 } }
             }
             _ => self.in_seconds(value),
@@ -178,7 +173,7 @@ impl Lowering<'_> {
         let Kind::Timestamp { unit, tick, .. } = value.kind else { return value.clone() };
         let second = ticks_of_day(tick) / 86_400;
         if unit % second == 0 {
-            let node = if unit == second { value.node } else { self.whole_step(Arithmetic::Multiply, value.node, unit / second) };
+            let node = if unit == second { value.node } else { self.step(Arithmetic::Multiply, value.node, unit / second) };
             return Value { node, kind: Kind::Decimal { scale: 0 } };
         }
         // A unit that is a power of ten needs fewer digits behind the point.
@@ -197,10 +192,10 @@ impl Lowering<'_> {
         // Within a day or a minute, in units that those have a whole number of.
         let within = |this: &mut Self, span: i128| {
             if unit % span == 0 {
-                return (this.whole_step(Arithmetic::FloorRemainder, local.node, 1), 1);
+                return (this.step(Arithmetic::FloorRemainder, local.node, 1), 1);
             }
             let (node, unit) = if span % unit == 0 { (local.node, unit) } else { (this.in_ticks(local).node, 1) };
-            (this.whole_step(Arithmetic::FloorRemainder, node, span / unit), unit)
+            (this.step(Arithmetic::FloorRemainder, node, span / unit), unit)
         };
         let whole = |node: ExprId| Value { node, kind: Kind::Decimal { scale: 0 } };
         match part {
@@ -208,10 +203,10 @@ impl Lowering<'_> {
                 let (span, each, most) = if part == Part::Hour { (day, day / 24, 23) } else { (day / 24, minute, 59) };
                 let (node, unit) = within(self, span);
                 let node = if each % unit == 0 {
-                    self.whole_step(Arithmetic::FloorDivide, node, each / unit)
+                    self.step(Arithmetic::FloorDivide, node, each / unit)
                 } else {
-                    let ticks = self.whole_step(Arithmetic::Multiply, node, unit);
-                    self.whole_step(Arithmetic::FloorDivide, ticks, each)
+                    let ticks = self.step(Arithmetic::Multiply, node, unit);
+                    self.step(Arithmetic::FloorDivide, ticks, each)
                 };
                 self.b.narrow(node, (0, most));
                 whole(node)
@@ -229,7 +224,7 @@ impl Lowering<'_> {
                     return Value { node: seconds.node, kind: Kind::Decimal { scale: scale - digits } };
                 }
                 let factor = power_of_ten(digits - scale).unwrap_or(1);
-                whole(self.whole_step(Arithmetic::Multiply, seconds.node, factor))
+                whole(self.step(Arithmetic::Multiply, seconds.node, factor))
             }
         }
     }
@@ -240,17 +235,17 @@ impl Lowering<'_> {
         let scaled = |node: ExprId, scale: u32| Value { node, kind: Kind::Decimal { scale } };
         let found = match part {
             Part::Epoch => scaled(apart, 6),
-            Part::Day => scaled(self.whole_step(Arithmetic::Divide, apart, day), 0),
+            Part::Day => scaled(self.step(Arithmetic::Divide, apart, day), 0),
             Part::Hour => {
-                let time = self.whole_step(Arithmetic::Remainder, apart, day);
-                scaled(self.whole_step(Arithmetic::Divide, time, day / 24), 0)
+                let time = self.step(Arithmetic::Remainder, apart, day);
+                scaled(self.step(Arithmetic::Divide, time, day / 24), 0)
             }
             Part::Minute => {
-                let time = self.whole_step(Arithmetic::Remainder, apart, day / 24);
-                scaled(self.whole_step(Arithmetic::Divide, time, day / 1440), 0)
+                let time = self.step(Arithmetic::Remainder, apart, day / 24);
+                scaled(self.step(Arithmetic::Divide, time, day / 1440), 0)
             }
             Part::Second | Part::Milliseconds | Part::Microseconds => {
-                let time = self.whole_step(Arithmetic::Remainder, apart, day / 1440);
+                let time = self.step(Arithmetic::Remainder, apart, day / 1440);
                 let scale = match part {
                     Part::Second => 6,
                     Part::Milliseconds => 3,
@@ -289,8 +284,8 @@ impl Lowering<'_> {
             Part::Second | Part::Milliseconds => {
                 // Whole seconds and the rest, each a float before they are added.
                 let per_second = if part == Part::Second { unit } else { unit * 1000 };
-                let seconds = self.whole_step(Arithmetic::Divide, found.node, per_second);
-                let rest = self.whole_step(Arithmetic::Remainder, found.node, per_second);
+                let seconds = self.step(Arithmetic::Divide, found.node, per_second);
+                let rest = self.step(Arithmetic::Remainder, found.node, per_second);
                 let (seconds, rest) = (float(self, seconds), float(self, rest));
                 let divisor = constant(self, unit as f64);
                 let rest = op(self, Arithmetic::Divide, rest, divisor);

@@ -47,7 +47,7 @@ impl Lowering<'_> {
     }
 
     /// A step of integers within the range of moments.
-    fn step(&mut self, op: Arithmetic, a: ExprId, b: i128) -> ExprId {
+    pub(super) fn step(&mut self, op: Arithmetic, a: ExprId, b: i128) -> ExprId {
         let b = self.b.constant(if i32::try_from(b).is_ok() { Type::I32 } else { Type::I64 }, b);
         self.b.integers(op, a, b, Type::I64, Fault::TimestampRange)
     }

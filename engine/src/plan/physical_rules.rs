@@ -19,10 +19,10 @@ const BEFORE: &str = "EnsureRequirements";
 /// DataFusion's rules with ours among them; the devices are told those behind it.
 pub fn physical_rules(devices: &Arc<Devices>) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    rules.push(Arc::new(PatientJoins));
     let at = rules.iter().position(|rule| rule.name() == BEFORE).unwrap_or(rules.len());
     devices.rules_behind.get_or_init(|| rules[at..].to_vec());
     rules.insert(at, Arc::new(Offload::new(Arc::clone(devices))));
-    rules.push(Arc::new(PatientJoins));
     rules
 }
 
