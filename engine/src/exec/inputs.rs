@@ -440,6 +440,7 @@ pub fn of_facts(table: &ScannedTable, at: usize, facts: &Facts) -> InputColumn {
     let mut column = of_type(field.name(), field.data_type());
     column.ty = facts.ty;
     column.range = facts.range;
+    column.present = facts.present;
     column.kind = match (column.kind, &facts.words) {
         (Kind::Text(_), Some(words)) => Kind::Text(Words::of_column(words)),
         (Kind::Text(_), None) if facts.ty.ty == Type::Text => Kind::Plain { ascii: facts.ascii },

@@ -187,7 +187,10 @@ impl Running<'_> {
             let report = (&mut *self.report, &mut taken);
             parts.push(self.chain, &self.devices.inputs, &lowered, execution.as_mut(), self.cancel, report)?;
         }
-        let (output, counters) = execution.finish()?;
+        let (mut output, counters) = execution.finish()?;
+        for numbered in &lowered.numbered {
+            output.columns[numbered.at] = numbered.spelled(&output.columns[numbered.at]);
+        }
         (taken.rows, taken.counters) = (output.rows as u64, counters);
         self.taken.add(taken);
         Ok(Held { output, leaves: lowered.leaves })

@@ -20,6 +20,7 @@ use super::expr::constant;
 use super::formula::{Formula, Quantity};
 use super::grouping_sets;
 use super::lower::{Knowledge, Made, Shape};
+use super::numbered::Numbered;
 use super::plan::{Aggregated, Chain, End};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
@@ -32,6 +33,10 @@ const DISTINCT: u64 = 1 << 16;
 const DISTINCT_BITS: u64 = 1 << 24;
 /// The most bits of DISTINCT of a hashed group.
 const DISTINCT_HASHED: u64 = 1 << 10;
+/// The most bytes of state of a dense group, where it has more than [`FEW_STATES`].
+const DENSE_BYTES: u64 = 1 << 24;
+/// States that are few enough, however large they are.
+const FEW_STATES: u64 = 1 << 16;
 /// A dense group that is this small is dense whatever the number of rows.
 const SMALL: u64 = 1 << 12;
 
@@ -112,6 +117,8 @@ pub struct Grouping {
     pub keys: Vec<Key>,
     /// How.
     pub strategy: Strategy,
+    /// Keys that are numbers in the place of values.
+    pub numbered: Vec<Numbered>,
     /// How many dense groups there can be.
     groups: Option<u64>,
 }
@@ -155,7 +162,7 @@ impl Lowering<'_> {
         for key in keys {
             values.push(self.expr(key, scope)?);
         }
-        let grouping = self.grouping(&values, rows);
+        let grouping = self.grouping(&values, rows, aggregates.len());
         let mut made: Vec<Made> =
             values.into_iter().enumerate().map(|(at, value)| Made::Column { at, kind: value.kind }).collect();
         let hashed = grouping.strategy == Strategy::Hash;
@@ -170,29 +177,40 @@ impl Lowering<'_> {
             });
         }
         let sink = Sink::Group { keys: grouping.keys, aggregates: sinking.aggregates, strategy: grouping.strategy };
-        Ok(Shape { sink, made })
+        Ok(Shape { sink, made, numbered: grouping.numbered })
     }
 
-    /// How at most `rows` rows are grouped by values.
-    pub fn grouping(&self, values: &[Value], rows: u64) -> Grouping {
+    /// How at most `rows` rows are grouped by values, so many aggregates of each group being kept.
+    pub fn grouping(&mut self, values: &[Value], rows: u64, aggregates: usize) -> Grouping {
         let mut keys = Vec::new();
+        let mut all = Vec::new();
         let mut groups = Some(1u64);
-        for value in values {
-            let domain = self.domain(value);
-            let size = domain.map(|d| u64::from(d.size) + u64::from(self.b.ty(value.node).nullable));
+        for (at, value) in values.iter().enumerate() {
+            let (expr, domain) = match self.numbered(value.node, at) {
+                Some((node, numbered)) => {
+                    let domain = Domain { low: 0, size: numbered.values.len() as u32 };
+                    all.push(numbered);
+                    (node, Some(domain))
+                }
+                None => (value.node, self.domain(value)),
+            };
+            let size = domain.map(|d| u64::from(d.size) + u64::from(self.b.ty(expr).nullable));
             groups = groups.zip(size).and_then(|(a, b)| a.checked_mul(b)).filter(|n| *n <= DENSE_LIMIT);
-            keys.push(Key { expr: value.node, domain });
+            keys.push(Key { expr, domain });
         }
-        let groups = groups.filter(|n| *n <= SMALL.max(rows / 8));
+        // About a word for each aggregate, and one for the rows.
+        let small = |groups: u64| groups <= FEW_STATES || groups * 8 * (1 + aggregates as u64) <= DENSE_BYTES;
+        let groups = groups.filter(|n| *n <= SMALL.max(rows / 8) && small(*n));
         let strategy = match (keys.is_empty(), groups) {
             (true, _) => Strategy::Single,
             (false, Some(_)) => Strategy::Dense,
             (false, None) => Strategy::Hash,
         };
         if strategy == Strategy::Hash {
-            keys.iter_mut().for_each(|key| key.domain = None);
+            keys = values.iter().map(|value| Key { expr: value.node, domain: None }).collect();
+            all.clear();
         }
-        Grouping { keys, strategy, groups }
+        Grouping { keys, strategy, numbered: all, groups }
     }
 
     /// What the values of a key lie in, where that is few enough.

@@ -391,6 +391,7 @@ mod tests {
             ty: ValueType::nullable(Type::I16),
             kind: Kind::Integer,
             range: Some((-100, 2000)),
+            present: None,
             refused: None,
             formula: None,
         }

@@ -10,6 +10,7 @@ use warpwise_gpu::program::{
 };
 
 use super::formula::Formula;
+use super::numbered::Numbered;
 use super::plan::{Aggregated, End, Stage, Step};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
@@ -26,6 +27,8 @@ pub struct Lowered {
     pub reads: Vec<usize>,
     /// What it leaves.
     pub leaves: Leaves,
+    /// Columns that the sink leaves as numbers, and that get their values back.
+    pub numbered: Vec<Numbered>,
 }
 
 /// What a stage leaves.
@@ -69,13 +72,15 @@ pub struct Shape {
     pub sink: Sink,
     /// A column each.
     pub made: Vec<Made>,
+    /// Columns that the sink leaves as numbers of values.
+    pub numbered: Vec<Numbered>,
 }
 
 impl Shape {
     /// A sink that leaves these columns as they are.
     pub fn keeping(sink: Sink, left: Vec<Left>) -> Self {
         let made = left.into_iter().enumerate().map(|(at, left)| Made::Column { at, kind: left.kind }).collect();
-        Self { sink, made }
+        Self { sink, made, numbered: Vec::new() }
     }
 }
 
@@ -104,7 +109,7 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
             Step::Pick(columns, schema) => scope = scope.projected(Arc::clone(schema), columns),
         }
     }
-    let Shape { sink, made } = match &stage.end {
+    let Shape { sink, made, numbered } = match &stage.end {
         End::Keep => {
             let kept = l.kept(&scope)?;
             let columns = kept.iter().map(|left| left.node).collect();
@@ -130,20 +135,24 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         body = vec![Statement::If { condition, then: body }];
     }
     let used = std::mem::take(&mut l.used);
-    let ranges = l.ranges(&sink, rows);
+    let mut ranges = l.ranges(&sink, rows);
     let (mut pipeline, values, columns) = l.b.finish(body, sink);
     pipeline.place_stages();
     let types = verify::verify(&pipeline).map_err(|error| {
         tracing::error!("a program that does not verify: {error}\n{pipeline}");
         Refusal::new("the program", format!("it does not verify: {error}"))
     })?;
-    let types = verify::output_types(&pipeline.sink, &types);
+    let mut types = verify::output_types(&pipeline.sink, &types);
+    for column in &numbered {
+        types[column.at].ty = column.ty;
+        ranges[column.at] = column.range();
+    }
     let made = match &stage.picked {
         Some(picked) => picked.iter().map(|at| made[*at].clone()).collect(),
         None => made,
     };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
-    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges } })
+    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, numbered })
 }
 
 impl Lowering<'_> {
@@ -206,7 +215,7 @@ impl Leaves {
     pub fn inputs(&self, schema: &SchemaRef) -> (Vec<InputColumn>, Vec<usize>) {
         let stored = |name: String, data_type: DataType, at: usize, kind: Kind| {
             let (ty, range) = (self.types[at], self.ranges[at]);
-            InputColumn { name, data_type, ty, kind, range, refused: None, formula: None }
+            InputColumn { name, data_type, ty, kind, range, present: None, refused: None, formula: None }
         };
         let (mut inputs, mut places, mut formulas) = (Vec::new(), Vec::new(), Vec::new());
         for (field, made) in schema.fields().iter().zip(&self.made) {
@@ -222,6 +231,7 @@ impl Leaves {
                         ty: formula.what.ty(),
                         kind: formula.what.kind(),
                         range: None,
+                        present: None,
                         refused: None,
                         formula: None,
                         name,
@@ -269,13 +279,14 @@ pub fn of_type(name: &str, data_type: &DataType) -> InputColumn {
                 }
                 _ => None,
             };
-            InputColumn { name, data_type, ty: ValueType::nullable(ty), kind, range, refused: None, formula: None }
+            InputColumn { name, data_type, ty: ValueType::nullable(ty), kind, range, present: None, refused: None, formula: None }
         }
         None => InputColumn {
             refused: Some(format!("type {data_type} has no device form")),
             ty: ValueType::nullable(Type::I32),
             kind: Kind::Integer,
             range: None,
+            present: None,
             formula: None,
             name,
             data_type,

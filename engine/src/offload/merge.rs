@@ -17,7 +17,7 @@ impl Lowering<'_> {
         for at in keys {
             values.push(self.column(*at, scope)?);
         }
-        let grouping = self.grouping(&values, rows);
+        let grouping = self.grouping(&values, rows, folded.len());
         let mut made: Vec<Made> =
             values.into_iter().enumerate().map(|(at, value)| Made::Column { at, kind: value.kind }).collect();
         let mut aggregates = Vec::new();
@@ -32,7 +32,8 @@ impl Lowering<'_> {
             made.push(Made::Column { at: made.len(), kind: value.kind });
             aggregates.push(Aggregate { op, input: Some(value.node), filter: None });
         }
-        Ok(Shape { sink: Sink::Group { keys: grouping.keys, aggregates, strategy: grouping.strategy }, made })
+        let sink = Sink::Group { keys: grouping.keys, aggregates, strategy: grouping.strategy };
+        Ok(Shape { sink, made, numbered: grouping.numbered })
     }
 
     /// The sum of a column of sums or counts.

@@ -29,6 +29,7 @@ mod math;
 mod mean;
 mod merge;
 mod moment;
+pub mod numbered;
 mod pattern;
 pub mod plan;
 mod project;

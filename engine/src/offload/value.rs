@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
+use warpwise_gpu::column::Present;
 use warpwise_gpu::program::{Bounds, ExprId, Fault, Type, ValueType};
 
 use super::formula::Formula;
@@ -137,7 +138,11 @@ pub fn limit(data_type: &DataType) -> (Type, Fault) {
 impl InputColumn {
     /// Whether a program for the other serves this one: the same type, range, unit and dictionary, and ASCII where the other is.
     pub fn is_stored_as(&self, other: &Self) -> bool {
-        self.is_counted_as(other) && self.ty == other.ty && self.range == other.range && self.refused == other.refused
+        self.is_counted_as(other)
+            && self.ty == other.ty
+            && self.range == other.range
+            && self.present == other.present
+            && self.refused == other.refused
     }
 
     /// Whether a stored value of this one is one of the other.
@@ -166,6 +171,8 @@ pub struct InputColumn {
     pub kind: Kind,
     /// What stored values lie in.
     pub range: Option<Bounds>,
+    /// Which stored values there are, where they are near one another and that is known.
+    pub present: Option<Present>,
     /// Why no device has it.
     pub refused: Option<String>,
     /// How it is computed from other inputs, given by their numbers, where it is not stored.

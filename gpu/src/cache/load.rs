@@ -249,7 +249,8 @@ impl<'a> Attempt<'a> {
             let range = stored.range.map(|(low, high)| (low * unit, high * unit));
             let text = guess == Encoding::Text;
             let ascii = text && stored.is_ascii();
-            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, unit, text, ascii };
+            let present = prepared.present(&stored).filter(|_| unit == 1);
+            let summary = Summary { rows: stored.rows, nulls: prepared.nulls(), range, present, unit, text, ascii };
             return Ok((summary, Chunk::Stored(Arc::new(stored), guess)));
         }
         Ok((prepared.summary(&request.logical), Chunk::Waiting(prepared)))

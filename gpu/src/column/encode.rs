@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 
 use super::Column;
 use super::dictionary::{Dictionary, Words};
-use super::encoding::{Encoding, Summary};
+use super::encoding::{Encoding, Present, Summary};
 use super::integers::{Integers, Misfit, Scale, hull};
 use super::raw::Raw;
 use super::strings::Encoder;
@@ -48,6 +48,15 @@ impl Prepared {
         Ok(Self { rows, nulls: pieces.iter().map(Raw::null_count).sum(), pieces })
     }
 
+    /// Which integers there are in it as it was stored, where their lowest byte tells them apart.
+    pub fn present(&self, stored: &Column) -> Option<Present> {
+        if stored.ty.ty.bits() != 8 {
+            return None;
+        }
+        let each = self.pieces.iter().map(|piece| piece.integers().present());
+        each.reduce(|a, b| std::array::from_fn(|at| a[at] | b[at]))
+    }
+
     /// How many of its rows are NULL.
     pub fn nulls(&self) -> usize {
         self.nulls
@@ -58,15 +67,19 @@ impl Prepared {
         let units = units(logical);
         let empty = Summary { rows: self.rows, nulls: self.nulls, ..Summary::empty(logical) };
         self.pieces.iter().fold(empty, |sum, piece| {
-            let (range, unit) = match piece.value_type() {
-                Type::Bool => (bits_range(piece), 1),
-                Type::F32 | Type::F64 | Type::Text => (None, 1),
+            let (range, unit, present) = match piece.value_type() {
+                Type::Bool => (bits_range(piece), 1, None),
+                Type::F32 | Type::F64 | Type::Text => (None, 1, None),
                 Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::U8 | Type::U16 | Type::U32 => {
-                    piece.integers().summary(&units)
+                    let integers = piece.integers();
+                    let (range, unit) = integers.summary(&units);
+                    let near = range.is_none_or(|(low, high)| high - low < 256);
+                    (range, unit, near.then(|| integers.present()))
                 }
             };
             Summary {
                 range: hull(sum.range, range),
+                present: sum.present.zip(present).map(|(a, b)| std::array::from_fn(|at| a[at] | b[at])),
                 unit: sum.unit.min(unit),
                 text: sum.text || piece.ty == Type::Text,
                 ascii: sum.ascii && piece.is_ascii(),

@@ -50,6 +50,10 @@ impl Encoding {
     }
 }
 
+/// Which values there are, where all lie within 256 of one another: a bit for each value of their lowest byte. A bit may be
+/// set of a value that no row has.
+pub type Present = [u64; 4];
+
 /// What was found in a run of values, as Arrow counts them (strings: as codes). Two add up to that of both runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -59,6 +63,8 @@ pub struct Summary {
     pub nulls: usize,
     /// The least and the greatest value; none of floats, and where all are NULL.
     pub range: Option<(i128, i128)>,
+    /// Which integers there are, where they are near one another; it means something only while `range` is that narrow.
+    pub present: Option<Present>,
     /// The greatest unit of the type that divides every value.
     pub unit: i128,
     /// Of strings: whether some were texts, and not codes. Then the others must become texts too.
@@ -71,7 +77,7 @@ impl Summary {
     /// That of no rows of a column of this type.
     pub fn empty(logical: &DataType) -> Self {
         let unit = units(logical).first().copied().unwrap_or(1);
-        Self { rows: 0, nulls: 0, range: None, unit, text: false, ascii: true }
+        Self { rows: 0, nulls: 0, range: None, present: Some([0; 4]), unit, text: false, ascii: true }
     }
 
     /// That of both.
@@ -80,6 +86,7 @@ impl Summary {
             rows: self.rows + other.rows,
             nulls: self.nulls + other.nulls,
             range: hull(self.range, other.range),
+            present: self.present.zip(other.present).map(|(a, b)| std::array::from_fn(|at| a[at] | b[at])),
             // Each unit of a type divides the next greater.
             unit: self.unit.min(other.unit),
             text: self.text || other.text,
@@ -111,6 +118,8 @@ pub struct Facts {
     pub ty: ValueType,
     /// The least and the greatest stored value over all chunks: of integers, codes and bits.
     pub range: Option<(i128, i128)>,
+    /// Of stored values that lie within 256 of one another: which there are. No row has another.
+    pub present: Option<Present>,
     /// How many rows.
     pub rows: usize,
     /// How many of them are NULL.
@@ -130,6 +139,10 @@ impl Facts {
             encoding,
             ty: ValueType { ty: encoding.ty(), nullable: summary.nulls > 0 },
             range: summary.range.filter(|_| encoding != Encoding::Text).map(|(low, high)| (low / unit, high / unit)),
+            present: summary.present.filter(|_| {
+                let near = summary.range.is_some_and(|(low, high)| high - low < 256);
+                near && unit == 1 && matches!(encoding, Encoding::Narrow { .. } | Encoding::Dictionary { .. })
+            }),
             rows: summary.rows,
             nulls: summary.nulls,
             words: words.filter(|_| encoding != Encoding::Text),

@@ -7,6 +7,7 @@
 use arrow::buffer::{Buffer, MutableBuffer, NullBuffer};
 use arrow::datatypes::ArrowNativeType;
 
+use super::encoding::Present;
 use crate::program::Type;
 
 /// Rows of a block: with 8 bytes each a quarter of a first-level cache.
@@ -139,6 +140,17 @@ impl Integers<'_> {
         });
         debug_assert_eq!(finished, Ok(()));
         (range, units.get(at).copied().unwrap_or(1))
+    }
+
+    /// Which there are, by their lowest byte; what stands at rows that are NULL may be among them.
+    pub(crate) fn present(&self) -> Present {
+        let mut seen = [false; 256];
+        with_native!(self.ty, T => {
+            for value in &self.values.typed_data::<T>()[..self.rows] {
+                seen[usize::from(value.low() as u8)] = true;
+            }
+        });
+        std::array::from_fn(|word| (0..64).fold(0, |bits, at| bits | u64::from(seen[word * 64 + at]) << at))
     }
 
     /// Writes the values, scaled, at `ty` into `out` from row `at` on, which must have room. The result is their least

@@ -24,7 +24,7 @@ use crate::program::{Type, ValueType};
 pub use decode::Decode;
 pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Words};
 pub use encode::{Broken, Prepared, recode, spell};
-pub use encoding::{Encoding, Facts, Summary};
+pub use encoding::{Encoding, Facts, Present, Summary};
 pub(crate) use hash::hash_of_long;
 pub(crate) use integers::hull;
 pub use raw::chunks;

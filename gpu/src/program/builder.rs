@@ -264,6 +264,12 @@ impl Builder {
         expr.can_fault() || expr.operands().into_iter().any(|operand| self.can_fault(operand))
     }
 
+    /// The column that a node is, if it is one.
+    pub fn column_of(&self, id: ExprId) -> Option<ColumnId> {
+        let Expr::Column(column) = self.exprs[id.0 as usize] else { return None };
+        Some(column)
+    }
+
     /// Whether a node is a column as it is stored.
     pub fn is_column(&self, id: ExprId) -> bool {
         matches!(self.exprs[id.0 as usize], Expr::Column(_))

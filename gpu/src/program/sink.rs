@@ -72,7 +72,7 @@ pub enum Strategy {
 }
 
 /// The most states of a dense group.
-pub const DENSE_LIMIT: u64 = 1 << 16;
+pub const DENSE_LIMIT: u64 = 1 << 20;
 
 /// What is kept of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

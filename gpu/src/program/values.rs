@@ -14,8 +14,8 @@ pub struct Table {
     pub ty: TableType,
     /// How many elements.
     pub len: usize,
-    /// The elements, little endian, `Bool` packed a bit each. At least `len` of them; padded with zeros to a
-    /// multiple of 64 bytes and at least 64. Of texts, `len + 1` offsets into `bytes`, 32 bits each.
+    /// The elements, little endian, `Bool` packed a bit each. Behind them lies at least one element of zeros, and zeros up to a
+    /// multiple of 64 bytes. Of texts, `len + 1` offsets into `bytes`, 32 bits each.
     pub values: Buffer,
     /// The bytes of texts, padded the same; there if the elements are texts.
     pub bytes: Option<Buffer>,

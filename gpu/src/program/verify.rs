@@ -238,7 +238,7 @@ mod tests {
             ("  body\n  group single\n    key %0\n", "a single group with keys"),
             ("  body\n  group dense\n", "a dense group without keys"),
             ("  body\n  group dense\n    key %0\n", "a dense group whose key %0 has no domain"),
-            ("  body\n  group dense\n    key %1 domain 0 65536\n", "a dense group of 65537 states, of 65536 at most"),
+            ("  body\n  group dense\n    key %1 domain 0 1048576\n", "a dense group of 1048577 states, of 1048576 at most"),
             ("  body\n  group hash\n    key %3 domain 0 2\n", "key with a domain of f32"),
             ("  body\n  group hash\n    key %1 domain 0 0\n", "key with an empty domain"),
             ("  body\n  group single\n    sum i64\n", "sum of nothing"),

@@ -12,7 +12,6 @@ use super::known::{self, Known};
 use super::random::Random;
 use crate::column::Chunk;
 use crate::interpret::outcome;
-use crate::program::sink::DENSE_LIMIT;
 use crate::program::verify::DISTINCT_LIMIT;
 use crate::program::{
     Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
@@ -22,6 +21,8 @@ use crate::program::{
 
 /// The most times that a row reaches the sink.
 const EMITS: i128 = 2;
+/// The most states of a dense group: so many that none of the ways to keep them is left out.
+const MOST_STATES: u64 = 1 << 16;
 
 /// A random pipeline with its parameters and input.
 pub fn generate(random: &mut Random) -> Case {
@@ -642,7 +643,7 @@ impl Generator<'_> {
             let Some(expr) = self.find(|this, id| this.domain(id, 3000).is_some()) else { continue };
             let Some(domain) = self.domain(expr, 3000) else { continue };
             let all = states * (u64::from(domain.size) + u64::from(self.types[expr.0 as usize].nullable));
-            if all <= DENSE_LIMIT {
+            if all <= MOST_STATES {
                 states = all;
                 keys.push(Key { expr, domain: Some(domain) });
             }

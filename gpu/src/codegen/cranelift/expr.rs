@@ -228,6 +228,7 @@ impl Loop<'_, '_> {
         let divisor = self.facts.interval(b);
         let safe_divisor = divisor.is_some_and(|(low, high)| low > 0 || high < -1);
         let positive_divisor = divisor.is_some_and(|(low, _)| low > 0);
+        let natural_dividend = self.is_natural(a);
         let fits = match op {
             Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply => self.facts.fits(op, a, b, ty),
             Arithmetic::Divide
@@ -238,11 +239,21 @@ impl Loop<'_, '_> {
         };
         let (a, b) = (self.evaluate(a), self.evaluate(b));
         let valid = self.both(a.valid, b.valid);
-        let checks = Checks { overflow: fault.filter(|_| !fits), safe_divisor, positive_divisor, valid };
+        let checks = Checks { overflow: fault.filter(|_| !fits), safe_divisor, positive_divisor, natural_dividend, valid };
         Held { value: self.arithmetic(op, ty, a.value, b.value, checks), valid }
     }
 
-    /// An element of a table; past the end zero, or NULL. The address is always inside.
+    /// Whether an integer is 0 or above, as its operands or whoever vouches for a cast say.
+    fn is_natural(&self, id: ExprId) -> bool {
+        let natural = |id: ExprId| self.facts.interval(id).is_some_and(|(low, _)| low >= 0);
+        match *self.pipeline.expr(id) {
+            Expr::Cast { a, .. } => natural(a) || natural(id),
+            _ => natural(id),
+        }
+    }
+
+    /// An element of a table; past the end zero, or NULL. The address is always inside: behind the last element of a table
+    /// lies one of zeros, and the elements that a byte counts are all there (`roomy`, where a run begins).
     fn lookup(&mut self, table: TableId, index: ExprId) -> Held {
         let ty = self.pipeline.tables[table.0 as usize];
         let index_ty = self.facts.ty(index).ty;
@@ -250,29 +261,25 @@ impl Loop<'_, '_> {
         let (values, validity, length) = self.table(table.0);
         let index = self.word_of(index_ty, held.value);
         // A negative index is a very large one.
-        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
-        let zero = self.int(types::I64, 0);
-        let index = self.choose_value(inside, index, zero);
-        let value = if ty.element == Ty::Bool {
-            let bit = self.bit(values, index);
-            self.b.ins().band(bit, inside)
-        } else if ty.element == Ty::Text {
-            let bytes = self.text_bytes(table.0, true);
-            let found = self.text_at(values, index, bytes);
-            // Not the null pointer, which is no value.
-            let zero = self.int(types::I64, 0);
-            let nothing = self.b.ins().iconcat(bytes, zero);
-            self.choose_value(inside, found, nothing)
-        } else {
-            let address = self.element(values, index, ty.element.bytes());
-            let found = self.b.ins().load(register(ty.element), plain(), address, 0);
-            let nothing = self.zero(register(ty.element));
-            self.choose_value(inside, found, nothing)
+        let index = if index_ty == Ty::U8 && ty.element != Ty::Text { index } else { self.b.ins().umin(index, length) };
+        let value = match ty.element {
+            Ty::Bool => self.bit(values, index),
+            Ty::Text => {
+                let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
+                let bytes = self.text_bytes(table.0, true);
+                // The last offset stands for what is past the end too.
+                let found = self.text_at(values, index, bytes);
+                // Not the null pointer, which is no value.
+                let zero = self.int(types::I64, 0);
+                let nothing = self.b.ins().iconcat(bytes, zero);
+                self.choose_value(inside, found, nothing)
+            }
+            element => {
+                let address = self.element(values, index, element.bytes());
+                self.b.ins().load(register(element), plain(), address, 0)
+            }
         };
-        let valid = ty.nullable.then(|| {
-            let bit = self.bit(validity, index);
-            self.b.ins().band(bit, inside)
-        });
+        let valid = ty.nullable.then(|| self.bit(validity, index));
         Held { value, valid: self.both(valid, held.valid) }
     }
 

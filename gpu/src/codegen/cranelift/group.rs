@@ -30,22 +30,22 @@ pub(super) fn write_single(mut this: Loop<'_, '_>, layout: &StateLayout, config:
     this.close(zero, config);
 }
 
-/// A state for each combination of keys, the first at `extra`: so many of them, and so many copies of them all.
+/// A state for each combination of keys, the first at `extra`: so many copies of each side by side.
 pub(super) fn write_dense(
     mut this: Loop<'_, '_>,
     keys: &[Key],
     layout: &StateLayout,
-    (groups, lanes): (usize, usize),
+    lanes: usize,
     config: isa::TargetFrontendConfig,
 ) {
     this.begin();
-    let number = this.group_number(keys);
-    let mut states = this.extra;
+    let mut number = this.group_number(keys);
     if lanes > 1 {
         let lane = this.b.ins().band_imm_u(this.row, lanes as i64 - 1);
-        states = this.element(states, lane, groups * layout.size);
+        let first = this.b.ins().imul_imm_u(number, lanes as i64);
+        number = this.b.ins().bor(first, lane);
     }
-    let address = this.element(states, number, layout.size);
+    let address = this.element(this.extra, number, layout.size);
     this.fold(layout, &Place::Memory(address));
     this.end();
     let zero = this.int(types::I64, 0);

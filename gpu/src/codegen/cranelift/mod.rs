@@ -86,7 +86,7 @@ pub enum SinkCode {
         keys: Vec<(Key, ValueType, u64)>,
         /// How many states.
         groups: usize,
-        /// How many copies of them all lie one behind the other. Rows take the copies in turn: otherwise a row would wait for
+        /// How many copies of each lie side by side, a power of two. Rows take the copies in turn: otherwise a row would wait for
         /// what the row before has just written, where both are of one group.
         lanes: usize,
     },
@@ -242,6 +242,8 @@ enum Plan<'a> {
 
 /// The most bytes of state that a dense group may take for a worker.
 const DENSE_BYTES: u64 = 1 << 30;
+/// Parts of a state that are folded where they lie, without splitting blocks by group.
+const FEW_SLOTS: usize = 2;
 /// Copies of the states of a dense group, where they are small.
 const LANES: usize = 4;
 /// Up to so many bytes of states there are copies: together they are to stay in a core's first cache.
@@ -280,7 +282,8 @@ impl<'a> Plan<'a> {
                         .collect();
                     let groups = keys.iter().fold(1u64, |all, (_, _, count)| all.saturating_mul(*count));
                     within(groups.saturating_mul(state.size as u64), DENSE_BYTES, "the states of a dense group are too large")?;
-                    let few = groups <= split::GROUPS as u64;
+                    // To list rows costs more than to fold two numbers where they lie.
+                    let few = groups <= split::GROUPS as u64 && state.slots.len() > FEW_SLOTS;
                     let computed = keys.iter().any(|(key, ty, _)| !is_digit(pipeline, key, *ty));
                     let lanes = if groups * state.size as u64 <= LANE_BYTES { LANES } else { 1 };
                     Self::Dense { keys, state, groups: groups as usize, lanes, few, computed }
@@ -313,12 +316,12 @@ impl<'a> Plan<'a> {
                     group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
                 })?);
             }
-            Self::Dense { keys, state, groups, lanes, few, computed } => {
+            Self::Dense { keys, state, lanes, few, computed, .. } => {
                 let keys: Vec<Key> = keys.iter().map(|(key, _, _)| key.clone()).collect();
                 let of_keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
                 let roots: Vec<ExprId> = of_keys.iter().copied().chain(of_state(state)).collect();
                 loops.push(builder.define("dense", |b, imports, config| {
-                    group::write_dense(Loop::open(b, pipeline, facts, imports, &roots), &keys, state, (*groups, *lanes), config);
+                    group::write_dense(Loop::open(b, pipeline, facts, imports, &roots), &keys, state, *lanes, config);
                 })?);
                 if *few {
                     loops.push(builder.define("group", |b, imports, config| {

@@ -15,6 +15,8 @@ pub(super) struct Checks {
     pub safe_divisor: bool,
     /// The divisor is greater than 0.
     pub positive_divisor: bool,
+    /// Whether the dividend is 0 or above.
+    pub natural_dividend: bool,
     /// 1 where the operands are not NULL; a NULL raises nothing.
     pub valid: Option<Value>,
 }
@@ -65,6 +67,21 @@ impl Loop<'_, '_> {
         value
     }
 
+    /// Divisions that round, of a dividend not below 0 by a divisor above 0: as unsigned numbers nothing overflows.
+    fn division_of_natural(&mut self, op: Arithmetic, a: Value, b: Value) -> Value {
+        if op == Arithmetic::RoundDivide {
+            let half = self.b.ins().ushr_imm_u(b, 1);
+            let raised = self.b.ins().iadd(a, half);
+            return self.b.ins().udiv(raised, b);
+        }
+        let quotient = self.b.ins().udiv(a, b);
+        if op == Arithmetic::FloorDivide {
+            return quotient;
+        }
+        let product = self.b.ins().imul(quotient, b);
+        self.b.ins().isub(a, product)
+    }
+
     /// Divisions that round, by a divisor above 0, in unsigned division: of a constant divisor that is one multiplication.
     fn division_by_positive(&mut self, op: Arithmetic, a: Value, b: Value, reg: Type) -> Value {
         // All ones where the dividend is negative.
@@ -93,7 +110,11 @@ impl Loop<'_, '_> {
     fn integer_division(&mut self, op: Arithmetic, ty: Ty, a: Value, b: Value, checks: Checks) -> Value {
         let reg = register(ty);
         if checks.positive_divisor && !matches!(op, Arithmetic::Divide | Arithmetic::Remainder) {
-            return self.division_by_positive(op, a, b, reg);
+            return if checks.natural_dividend {
+                self.division_of_natural(op, a, b)
+            } else {
+                self.division_by_positive(op, a, b, reg)
+            };
         }
         let (divisor, negated) = if checks.safe_divisor {
             (b, None)

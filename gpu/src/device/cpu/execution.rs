@@ -230,19 +230,32 @@ fn holds_texts(column: &Column) -> bool {
 /// What texts lead into where there is nothing: an address that is not null.
 static NOTHING: [u8; 64] = [0; 64];
 
-/// The table with the padding that compiled code counts on.
+/// Elements that every table has at least: as many as a byte counts.
+const LEAST: usize = 256;
+
+/// The table with the zeros behind its elements that compiled code counts on: at least one element of them, and so many that a
+/// byte never leads past them.
 fn roomy(table: &Arc<Table>) -> Arc<Table> {
-    let short = |buffer: &arrow::buffer::Buffer| buffer.len() < 64;
-    if !short(&table.values) && !table.validity.as_ref().is_some_and(short) {
+    let bytes = |elements: usize, bits: usize| (elements * bits).div_ceil(8);
+    let bits = table.ty.element.stored_bits() as usize;
+    // Of texts there is one offset more, and they are not looked up by bytes without a test.
+    let elements = if table.ty.element == Type::Text { table.len + 2 } else { LEAST.max(table.len + 1) };
+    let short = |buffer: &arrow::buffer::Buffer, bits: usize| buffer.len() < bytes(elements, bits).max(64);
+    if !short(&table.values, bits) && !table.validity.as_ref().is_some_and(|validity| short(validity, 1)) {
         return table.clone();
     }
-    let again = |buffer: &arrow::buffer::Buffer| padded(buffer.as_slice().to_vec());
+    let again = |buffer: &arrow::buffer::Buffer, bits: usize| {
+        let held = if table.ty.element == Type::Text && bits > 1 { table.len + 1 } else { table.len };
+        let mut longer = buffer[..bytes(held, bits).min(buffer.len())].to_vec();
+        longer.resize(bytes(elements, bits).max(longer.len()), 0);
+        padded(longer)
+    };
     Arc::new(Table {
         ty: table.ty,
         len: table.len,
-        values: again(&table.values),
+        values: again(&table.values, bits),
         bytes: table.bytes.clone(),
-        validity: table.validity.as_ref().map(again),
+        validity: table.validity.as_ref().map(|validity| again(validity, 1)),
     })
 }
 

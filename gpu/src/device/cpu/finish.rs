@@ -2,7 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
 
 use super::hash_table::{EntryLayout, Folder, HashTable, PART_BITS, Spilled};
 use super::memory::Memory;
@@ -33,8 +36,8 @@ pub(super) fn output(
         SinkCode::Materialize { columns, .. } => materialize(columns, &states, pool, threads),
         SinkCode::Bitmap => Ok(bitmap(&bitmaps)),
         SinkCode::Single { state, .. } => {
-            let first = fold(&states, state, (1, 1))?;
-            let states = [Part(States::listed(first.0.as_ptr(), 0, first.0.len()))];
+            let first = fold(&states, state, (1, 1), true, pool, threads)?.addresses;
+            let states = [Part(States::listed(first.as_ptr(), 0, first.len()))];
             write_groups(&[], state, &states, pool, threads, |_, _, _| {})
         }
         SinkCode::Dense { state, keys, groups, lanes, .. } => dense(keys, state, (*groups, *lanes), &states, pool, threads),
@@ -124,33 +127,71 @@ fn bitmap(chunks: &[(usize, Vec<u64>)]) -> Output {
     Output { rows, columns: vec![column] }
 }
 
-/// Folds all workers' states, so many copies of so many, into the first's first, and gives their addresses.
-fn fold(states: &[State], layout: &StateLayout, (groups, lanes): (usize, usize)) -> Result<Addresses> {
+/// The states of some groups that rows came to, by the groups' numbers.
+#[derive(Debug, Default)]
+struct Occupied {
+    numbers: Vec<usize>,
+    addresses: Vec<*const u8>,
+}
+
+// SAFETY: whoever has the addresses alone looks at the states.
+unsafe impl Send for Occupied {}
+
+/// Groups that one thread folds at once.
+const GROUPS_AT_ONCE: usize = 1 << 13;
+
+/// Folds all workers' states, so many copies of so many, into the first's first. Gives those that rows came to, or all of them.
+fn fold(
+    states: &[State],
+    layout: &StateLayout,
+    (groups, lanes): (usize, usize),
+    every: bool,
+    pool: &Pool,
+    threads: usize,
+) -> Result<Occupied> {
     let memories = states.iter().filter_map(|state| match state {
         State::States { memory, .. } => Some(memory),
         State::Materialize { .. } | State::Bitmap | State::Hash { .. } | State::TopK(_) => None,
     });
-    let of_lane = |memory: &Memory, lane: usize| memory.address().wrapping_add(lane * groups * layout.size);
-    let mut copies = memories.flat_map(|memory| (0..lanes).map(move |lane| of_lane(memory, lane)));
-    let Some(first) = copies.next() else { return Ok(Addresses(vec![])) };
-    for other in copies {
-        for group in 0..groups {
-            // SAFETY: both have a state for every group, and nobody else looks at them any more.
+    let each = memories.flat_map(|memory| (0..lanes).map(move |lane| memory.address() as usize + lane * layout.size));
+    let copies: Vec<usize> = each.collect();
+    let Some((first, others)) = copies.split_first() else { return Ok(Occupied::default()) };
+    let fold = |range: Range<usize>| -> Result<Occupied> {
+        let mut found = Occupied::default();
+        for group in range {
+            let state = |copy: usize| (copy + group * lanes * layout.size) as *mut u8;
+            let into = state(*first);
+            // SAFETY: every copy has a state for every group, and nobody else looks at this group's any more.
             unsafe {
-                let (into, from) = (first.add(group * layout.size), other.add(group * layout.size));
-                if is_occupied(layout, from) {
-                    merge(layout, into, from).map_err(Error::Fault)?;
+                for other in others {
+                    if is_occupied(layout, state(*other)) {
+                        merge(layout, into, state(*other)).map_err(Error::Fault)?;
+                    }
+                }
+                if every || is_occupied(layout, into) {
+                    found.numbers.push(group);
+                    found.addresses.push(into);
                 }
             }
         }
+        Ok(found)
+    };
+    if groups <= GROUPS_AT_ONCE {
+        return fold(0..groups);
     }
-    // SAFETY: as above.
-    let address = |group| unsafe { first.add(group * layout.size).cast_const() };
-    Ok(Addresses((0..groups).map(address).collect()))
+    let parts: Vec<Mutex<Occupied>> = (0..groups.div_ceil(GROUPS_AT_ONCE)).map(|_| Mutex::default()).collect();
+    pool.parts(threads, parts.len(), |(), part| {
+        let begin = part * GROUPS_AT_ONCE;
+        *parts[part].lock() = fold(begin..groups.min(begin + GROUPS_AT_ONCE))?;
+        Ok(())
+    })?;
+    let mut all = Occupied::default();
+    for part in parts.into_iter().map(Mutex::into_inner) {
+        all.numbers.extend(part.numbers);
+        all.addresses.extend(part.addresses);
+    }
+    Ok(all)
 }
-
-/// Addresses of states that nobody writes any more.
-struct Addresses(Vec<*const u8>);
 
 /// A part of the groups.
 #[derive(Clone, Copy)]
@@ -167,11 +208,7 @@ fn dense(
     pool: &Pool,
     threads: usize,
 ) -> Result<Output> {
-    let all = fold(states, layout, (groups, lanes))?;
-    // SAFETY: they are states of this layout.
-    let occupied = |group: &usize| unsafe { is_occupied(layout, all.0[*group]) };
-    let numbers: Vec<usize> = (0..all.0.len()).filter(occupied).collect();
-    let list: Vec<*const u8> = numbers.iter().map(|number| all.0[*number]).collect();
+    let Occupied { numbers, addresses } = fold(states, layout, (groups, lanes), false, pool, threads)?;
     let types: Vec<ValueType> = keys.iter().map(|(_, ty, _)| *ty).collect();
     let write_keys = |writers: &[Writer], first: usize, _: States| {
         for (row, number) in numbers.iter().enumerate() {
@@ -190,7 +227,7 @@ fn dense(
             }
         }
     };
-    let part = [Part(States::listed(list.as_ptr(), 0, list.len()))];
+    let part = [Part(States::listed(addresses.as_ptr(), 0, addresses.len()))];
     write_groups(&types, layout, &part, pool, threads, write_keys)
 }
 

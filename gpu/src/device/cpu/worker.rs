@@ -439,7 +439,7 @@ impl Worker {
                 let state = memory.address();
                 self.call(*fold, list, count, state)?;
             }
-            SinkCode::Dense { fold, split, state, groups, .. } => {
+            SinkCode::Dense { fold, split, state, groups, lanes, .. } => {
                 let State::States { memory, .. } = &self.state else { return Ok(()) };
                 let states = memory.address();
                 match split.as_ref().filter(|_| splits) {
@@ -453,7 +453,7 @@ impl Worker {
                             let State::States { split: Some(lists), .. } = &self.state else { continue };
                             let list = lists.rows[group * STRIDE..].as_ptr();
                             // SAFETY: the group has a state.
-                            let state = unsafe { states.add(group * state.size) };
+                            let state = unsafe { states.add(group * *lanes * state.size) };
                             self.call(split.fold, list, *count as usize, state)?;
                         }
                     }
