@@ -35,7 +35,7 @@ pub fn together(parts: &[(&Held, &Branch)]) -> Result<Held> {
 }
 
 /// The same, with what is computed computed.
-fn stored(held: &Held) -> Result<Held> {
+pub fn stored(held: &Held) -> Result<Held> {
     let mut held = held.clone();
     for at in 0..held.leaves.made.len() {
         let Made::Computed(formula) = held.leaves.made[at].clone() else { continue };

@@ -17,12 +17,14 @@ use warpwise_gpu::program::prune::may_match;
 use warpwise_gpu::{Cancel, Device, Error, First, Result, Run};
 
 use super::branches::together;
+use super::build::built;
 use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
-use super::report::{Report, StageReport};
+use super::report::{BuildReport, Report, StageReport};
 use super::stream::{Streamed, is_too_much, survey};
 use crate::function::average::Mean;
 use crate::offload::Refusal;
+use crate::offload::built::Builds;
 use crate::offload::formula::{Formula, Quantity};
 use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
 use crate::offload::plan::{Branch, Chain, End, Stage, Step};
@@ -65,6 +67,8 @@ struct Running<'a> {
     complete: bool,
     resident: HashMap<usize, ResidentColumn>,
     report: &'a mut Report,
+    /// The build sides that have run.
+    builds: Builds,
     /// What the stage of the chain that runs now has taken.
     taken: StageReport,
 }
@@ -78,14 +82,25 @@ pub fn run(
     schema: &SchemaRef,
     report: &mut Report,
 ) -> Result<RecordBatch> {
+    decode(&held(chain, devices, device, cancel, report)?, schema)
+}
+
+/// The same, as the last stage left it.
+fn held(
+    chain: &Chain,
+    devices: &Devices,
+    device: &Arc<dyn Device>,
+    cancel: &Cancel,
+    report: &mut Report,
+) -> Result<Held> {
     cancel.check()?;
     let all = devices.inputs.segments(&chain.table)?;
     report.segments = all.len();
     let segments = devices.inputs.wanted(chain, all);
     report.unwanted = report.segments - segments.len();
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
-    let (resident, taken) = (HashMap::new(), StageReport::default());
-    let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, taken };
+    let (resident, builds, taken) = (HashMap::new(), Builds::new(), StageReport::default());
+    let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, builds, taken };
     let mut held: Option<Held> = None;
     for (at, stage) in chain.stages.iter().enumerate() {
         let source = match &held {
@@ -95,7 +110,7 @@ pub fn run(
         held = Some(running.stage(stage, chain.stages.get(at + 1), source)?);
         running.report.stages.push(std::mem::take(&mut running.taken));
     }
-    decode(&held.ok_or_else(without_stages)?, schema)
+    held.ok_or_else(without_stages)
 }
 
 fn without_stages() -> Error {
@@ -134,6 +149,7 @@ impl Running<'_> {
             self.taken.rows = held.output.rows as u64;
             return Ok(held);
         }
+        self.build(stage)?;
         match (self.lowered(stage, next, source), &stage.instead) {
             (Err(Error::Unsupported(_)), Some(instead)) => {
                 let mut held = self.stages(instead, source)?;
@@ -142,6 +158,23 @@ impl Running<'_> {
             }
             (held, _) => held,
         }
+    }
+
+    /// Runs the build sides of a stage's joins that have not run yet.
+    fn build(&mut self, stage: &Stage) -> Result<()> {
+        for join in stage.joins() {
+            if self.builds.contains_key(&join.id) {
+                continue;
+            }
+            let mut report = Report::default();
+            let held = held(&join.build, self.devices, self.device, self.cancel, &mut report)?;
+            let began = Instant::now();
+            let built = built(join, &held, self.devices.threads, self.cancel)?;
+            let found = BuildReport { rows: built.rows as u64, form: built.form(), group: began.elapsed(), report };
+            self.report.builds.insert(join.id, found);
+            self.builds.insert(join.id, Arc::new(built));
+        }
+        Ok(())
     }
 
     /// Runs a stage by a program of its own.
@@ -158,7 +191,7 @@ impl Running<'_> {
             }
             Source::Stage(held, schema) => {
                 let (inputs, places) = held.leaves.inputs(schema);
-                let lowered = lower(stage, &inputs, held.output.rows as u64, Knowledge::Data).map_err(refused)?;
+                let lowered = lower(stage, &inputs, held.output.rows as u64, Knowledge::Data, &self.builds).map_err(refused)?;
                 let columns = lowered.reads.iter().map(|at| &held.output.columns[places[*at]]).collect::<Vec<_>>();
                 let chunks = over_output(held.output.rows, &columns);
                 (lowered, chunks, None)
@@ -202,7 +235,7 @@ impl Running<'_> {
         // Whether the columns turned out to be as they were expected.
         let mut as_expected = self.complete;
         loop {
-            let lowered = unless_data_decide(lower(stage, &self.inputs, rows, knowledge), knowledge)?;
+            let lowered = unless_data_decide(lower(stage, &self.inputs, rows, knowledge, &self.builds), knowledge)?;
             let reads = self.reads(lowered.as_ref());
             let missing: Vec<usize> = reads.iter().copied().filter(|at| !self.resident.contains_key(at)).collect();
             if missing.is_empty()
@@ -250,7 +283,7 @@ impl Running<'_> {
         let (chain, inputs) = (self.chain, &self.devices.inputs);
         let mut knowledge = Knowledge::Types;
         loop {
-            let lowered = unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge), knowledge)?;
+            let lowered = unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge, &self.builds), knowledge)?;
             let reads = self.reads(lowered.as_ref());
             let known = |at: &usize| inputs.known(chain, &self.segments, *at);
             let unknown: Vec<usize> = reads.iter().copied().filter(|at| known(at).is_none()).collect();
@@ -289,7 +322,7 @@ fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
     // What could fail would fail for groups that are left out, too.
     let projected = next.steps.iter().filter_map(|step| match step {
         Step::Project(exprs, _) => Some(exprs),
-        Step::Filter(_) | Step::Pick(..) => None,
+        Step::Filter(_) | Step::Pick(..) | Step::Join(_) => None,
     });
     if !order.iter().map(|by| &by.expr).chain(projected.flatten()).all(is_harmless) {
         return None;
@@ -298,7 +331,7 @@ fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
     // Through the columns as they are passed on; a filter would have others be the first.
     for step in next.steps.iter().rev() {
         column = match step {
-            Step::Filter(_) => return None,
+            Step::Filter(_) | Step::Join(_) => return None,
             Step::Pick(columns, _) => *columns.get(column)?,
             Step::Project(exprs, _) => exprs.get(column)?.downcast_ref::<DataFusionColumn>()?.index(),
         };

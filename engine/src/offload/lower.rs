@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use warpwise_gpu::program::builder::power_of_ten;
 use warpwise_gpu::program::{
-    AggregateOp, Block, Bounds, ExprId, Pipeline, Sink, Statement, Strategy, Type, ValueType, Values, verify,
+    AggregateOp, Block, Bounds, ExprId, LoopId, LoopKind, Pipeline, Sink, Statement, Strategy, Type, ValueType, Values, verify,
 };
 
+use super::built::Builds;
 use super::formula::Formula;
-use super::plan::{Aggregated, End, Stage, Step};
+use super::plan::{Aggregated, End, Join, Stage, Step};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
 use super::value::{InputColumn, Kind};
@@ -88,15 +89,44 @@ pub enum Knowledge {
     Types,
 }
 
-/// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows.
-pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowledge) -> Result<Lowered, Refusal> {
+/// What stands around all that happens to a row from there on.
+#[derive(Debug, Clone, Copy)]
+pub enum Around {
+    /// A test that it passes.
+    If(ExprId),
+    /// The rows that it meets.
+    Loop {
+        /// The loop's number.
+        id: LoopId,
+        /// The first row.
+        from: ExprId,
+        /// Behind the last row.
+        to: ExprId,
+        /// How often it goes on.
+        kind: LoopKind,
+        /// Which rows count.
+        condition: Option<ExprId>,
+    },
+}
+
+/// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows. The build sides of
+/// its joins are among `builds`.
+pub fn lower(
+    stage: &Stage,
+    inputs: &[InputColumn],
+    rows: u64,
+    knowledge: Knowledge,
+    builds: &Builds,
+) -> Result<Lowered, Refusal> {
     let mut l = Lowering::new(inputs);
-    l.certain = knowledge == Knowledge::Data;
+    let of = |join: &Join| builds.get(&join.id).ok_or_else(|| Refusal::new("a join", "its build side has not run"));
+    l.certain = knowledge == Knowledge::Data && stage.joins().all(|join| of(join).is_ok_and(|built| built.certain));
     let mut scope = Scope::of_inputs(Arc::clone(&stage.input), &(0..stage.input.fields().len()).collect::<Vec<_>>());
-    let mut conditions = Vec::new();
+    let mut around = Vec::new();
     for step in &stage.steps {
         match step {
-            Step::Filter(predicate) => conditions.extend(l.conditions(predicate, &scope)?),
+            Step::Filter(predicate) => around.extend(l.conditions(predicate, &scope)?.into_iter().map(Around::If)),
+            Step::Join(join) => scope = l.join(join, of(join)?, &scope, &mut around)?,
             Step::Project(exprs, schema) => {
                 let slots = exprs.iter().map(|e| Slot::Computed(Arc::clone(e), Rc::clone(&scope))).collect();
                 scope = Scope::new(Arc::clone(schema), slots);
@@ -104,6 +134,7 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
             Step::Pick(columns, schema) => scope = scope.projected(Arc::clone(schema), columns),
         }
     }
+    let rows = rows.saturating_mul(l.fan_out);
     let Shape { sink, made } = match &stage.end {
         End::Keep => {
             let kept = l.kept(&scope)?;
@@ -126,8 +157,11 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         }
     };
     let mut body: Block = vec![Statement::Emit];
-    for condition in conditions.into_iter().rev() {
-        body = vec![Statement::If { condition, then: body }];
+    for around in around.into_iter().rev() {
+        body = vec![match around {
+            Around::If(condition) => Statement::If { condition, then: body },
+            Around::Loop { id, from, to, kind, condition } => Statement::Loop { id, from, to, kind, condition, then: body },
+        }];
     }
     let used = std::mem::take(&mut l.used);
     let ranges = l.ranges(&sink, rows);
@@ -152,7 +186,7 @@ impl Lowering<'_> {
         let of = |id: &ExprId| self.b.bounds(*id);
         match sink {
             Sink::Materialize { columns } | Sink::TopK { columns, .. } => columns.iter().map(of).collect(),
-            Sink::Bitmap => vec![None],
+            Sink::Bitmap | Sink::Mark { .. } => vec![None],
             Sink::Group { keys, aggregates, .. } => {
                 let aggregates = aggregates.iter().map(|aggregate| match aggregate.op {
                     AggregateOp::Count | AggregateOp::CountDistinct(_) => Some((0, rows.into())),
@@ -195,7 +229,7 @@ impl Lowered {
                 Some(keys.iter().filter_map(|key| key.domain).map(|domain| domain.size as usize + 1).product())
             }
             Sink::TopK { limit, .. } => usize::try_from(*limit).ok(),
-            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap => None,
+            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } => None,
         }
     }
 }
