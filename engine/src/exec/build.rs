@@ -36,7 +36,7 @@ pub fn built(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Resul
         columns.push(BuiltColumn { table, kind: kind.clone(), range: held.leaves.ranges[*at] });
     }
     let found = if join.on.is_empty() { None } else { Some(found(join, &held, threads, cancel)?) };
-    Ok(Built { rows, columns, found, certain: true })
+    Ok(Built { rows, columns, found, foreseen: false, certain: true })
 }
 
 /// What a build side will leave, as far as that is known: columns without rows.
@@ -50,7 +50,7 @@ pub fn expected(join: &Join, leaves: &Leaves, certain: bool) -> Result<Built> {
     });
     let held = Held { output: Output { rows: 0, columns: columns.collect() }, leaves: leaves.clone() };
     let built = built(join, &held, 1, &Cancel::default())?;
-    Ok(Built { certain, ..built })
+    Ok(Built { foreseen: true, certain, ..built })
 }
 
 /// How the rows are found.

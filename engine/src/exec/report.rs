@@ -1,6 +1,6 @@
 //! What a run took, for EXPLAIN ANALYZE and for records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use warpwise_gpu::Counters;
@@ -52,8 +52,18 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// The build sides of its joins, by the joins' numbers.
     pub builds: HashMap<u64, BuildReport>,
+    /// Joins of which it showed that they are steps of a program.
+    pub decided: HashSet<u64>,
     /// Devices that did not do it, and why.
     pub failures: Vec<(String, String)>,
+}
+
+impl Report {
+    /// Notes a join whose rows, of which there are so many, the other side marked.
+    pub fn marked(&mut self, join: u64, rows: u64, form: &'static str, report: Self) {
+        let form = if form.starts_with("direct") { "marked from here, direct" } else { "marked from here, hash" };
+        self.builds.insert(join, BuildReport { rows, form, group: Duration::ZERO, report });
+    }
 }
 
 /// What a build side took.

@@ -27,7 +27,8 @@ use crate::offload::Refusal;
 use crate::offload::built::Builds;
 use crate::offload::formula::{Formula, Quantity};
 use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
-use crate::offload::plan::{Branch, Chain, End, Stage, Step};
+use crate::offload::plan::{Branch, Chain, End, Join, Stage, Step};
+use crate::offload::subquery::have_run;
 use crate::offload::value::{InputColumn, Kind};
 
 /// Chunks that are given to a device at once.
@@ -48,7 +49,7 @@ pub struct Held {
 
 /// Where a stage's rows come from.
 #[derive(Clone, Copy)]
-enum Source<'a> {
+pub enum Source<'a> {
     /// The table.
     Table,
     /// What a stage left, under the names of a schema.
@@ -56,19 +57,19 @@ enum Source<'a> {
 }
 
 /// A run of a chain.
-struct Running<'a> {
+pub struct Running<'a> {
     chain: &'a Chain,
-    devices: &'a Devices,
-    device: &'a Arc<dyn Device>,
-    cancel: &'a Cancel,
-    segments: Segments,
+    pub(super) devices: &'a Devices,
+    pub(super) device: &'a Arc<dyn Device>,
+    pub(super) cancel: &'a Cancel,
+    pub(super) segments: Segments,
     /// What is known of the table's columns; and whether that was all there is to know.
     inputs: Vec<InputColumn>,
     complete: bool,
     resident: HashMap<usize, ResidentColumn>,
-    report: &'a mut Report,
+    pub(super) report: &'a mut Report,
     /// The build sides that have run.
-    builds: Builds,
+    pub(super) builds: Builds,
     /// What the stage of the chain that runs now has taken.
     taken: StageReport,
 }
@@ -82,24 +83,28 @@ pub fn run(
     schema: &SchemaRef,
     report: &mut Report,
 ) -> Result<RecordBatch> {
-    decode(&held(chain, devices, device, cancel, report)?, schema)
+    decode(&held(chain, devices, device, cancel, Builds::new(), report)?, schema)
 }
 
-/// The same, as the last stage left it.
-fn held(
+/// The same, as the last stage left it; some build sides may have run.
+pub fn held(
     chain: &Chain,
     devices: &Devices,
     device: &Arc<dyn Device>,
     cancel: &Cancel,
+    builds: Builds,
     report: &mut Report,
 ) -> Result<Held> {
     cancel.check()?;
+    if !have_run(&chain.stages) {
+        return Err(Error::Unsupported("a scalar subquery that has not run yet".to_owned()));
+    }
     let all = devices.inputs.segments(&chain.table)?;
     report.segments = all.len();
     let segments = devices.inputs.wanted(chain, all);
     report.unwanted = report.segments - segments.len();
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
-    let (resident, builds, taken) = (HashMap::new(), Builds::new(), StageReport::default());
+    let (resident, taken) = (HashMap::new(), StageReport::default());
     let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, builds, taken };
     let mut held: Option<Held> = None;
     for (at, stage) in chain.stages.iter().enumerate() {
@@ -136,7 +141,7 @@ impl Running<'_> {
     }
 
     /// Runs a stage; of what it leaves only what `next` wants is needed.
-    fn stage(&mut self, stage: &Stage, next: Option<&Stage>, source: Source<'_>) -> Result<Held> {
+    pub(super) fn stage(&mut self, stage: &Stage, next: Option<&Stage>, source: Source<'_>) -> Result<Held> {
         self.cancel.check()?;
         if let End::Branches(branches) = &stage.end {
             let mut parts = Vec::new();
@@ -149,7 +154,12 @@ impl Running<'_> {
             self.taken.rows = held.output.rows as u64;
             return Ok(held);
         }
-        self.build(stage)?;
+        if let Some(held) = self.in_parts(stage, next, source)? {
+            return Ok(held);
+        }
+        for join in stage.joins() {
+            self.build(join)?;
+        }
         match (self.lowered(stage, next, source), &stage.instead) {
             (Err(Error::Unsupported(_)), Some(instead)) => {
                 let mut held = self.stages(instead, source)?;
@@ -160,20 +170,23 @@ impl Running<'_> {
         }
     }
 
-    /// Runs the build sides of a stage's joins that have not run yet.
-    fn build(&mut self, stage: &Stage) -> Result<()> {
-        for join in stage.joins() {
-            if self.builds.contains_key(&join.id) {
-                continue;
-            }
-            let mut report = Report::default();
-            let held = held(&join.build, self.devices, self.device, self.cancel, &mut report)?;
-            let began = Instant::now();
-            let built = built(join, &held, self.devices.threads, self.cancel)?;
-            let found = BuildReport { rows: built.rows as u64, form: built.form(), group: began.elapsed(), report };
-            self.report.builds.insert(join.id, found);
-            self.builds.insert(join.id, Arc::new(built));
+    /// Runs the build side of a join, where it has not run yet.
+    fn build(&mut self, join: &Join) -> Result<()> {
+        if self.builds.contains_key(&join.id) {
+            return Ok(());
         }
+        let mut report = Report::default();
+        let held = held(&join.build, self.devices, self.device, self.cancel, Builds::new(), &mut report)?;
+        self.keep_build(join, &held, report)
+    }
+
+    /// Keeps a build side that has run.
+    pub(super) fn keep_build(&mut self, join: &Join, held: &Held, report: Report) -> Result<()> {
+        let began = Instant::now();
+        let built = built(join, held, self.devices.threads, self.cancel)?;
+        let found = BuildReport { rows: built.rows as u64, form: built.form(), group: began.elapsed(), report };
+        self.report.builds.insert(join.id, found);
+        self.builds.insert(join.id, Arc::new(built));
         Ok(())
     }
 

@@ -20,7 +20,9 @@ pub struct Built {
     pub columns: Vec<BuiltColumn>,
     /// How its rows are found; `None` of a join without keys, where each row is met.
     pub found: Option<Found>,
-    /// Whether this is what it left; else it is what is known beforehand.
+    /// Whether this is known before it has run: it has no rows then.
+    pub foreseen: bool,
+    /// Whether all is known of how its columns are stored.
     pub certain: bool,
 }
 

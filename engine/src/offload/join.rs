@@ -4,7 +4,6 @@
 //! side drives; where only rows of the left side do, the left one does, and nothing has to be remembered of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{JoinSide, JoinType, NullEquality};
@@ -90,7 +89,7 @@ fn joined(name: &'static str, parts: &Parts<'_>, left: Chain, right: Chain) -> R
         JoinType::LeftAnti if parts.null_aware => (JoinKind::NullAwareAnti, JoinSide::Right),
         JoinType::LeftAnti => (JoinKind::Anti, JoinSide::Right),
         JoinType::LeftMark => (JoinKind::Mark, JoinSide::Right),
-        JoinType::Full => return refused("a full join has no device form"),
+        JoinType::Full => (JoinKind::Full, JoinSide::Left),
     };
     if kind == JoinKind::NullAwareAnti && (parts.filter.is_some() || parts.on.len() != 1) {
         return refused("NOT IN with a further condition has no device form");
@@ -118,9 +117,8 @@ fn joined(name: &'static str, parts: &Parts<'_>, left: Chain, right: Chain) -> R
     let (of_build, of_probe): (Vec<_>, Vec<_>) =
         parts.on.iter().map(|(l, r)| if swapped { (Arc::clone(r), Arc::clone(l)) } else { (Arc::clone(l), Arc::clone(r)) }).unzip();
     let keys = keys(&mut build, build_schema, &of_build)?;
-    static NEXT: AtomicU64 = AtomicU64::new(1);
     let join = Arc::new(Join {
-        id: NEXT.fetch_add(1, Ordering::Relaxed),
+        id: Join::fresh(),
         kind,
         build,
         on: of_probe.into_iter().zip(keys).collect(),

@@ -149,6 +149,7 @@ pub fn lower(
             }
             l.group(keys, aggregates, &scope, rows, knowledge)?
         }
+        End::Mark => l.mark()?,
         End::Merge { keys, folded } => l.merge(keys, folded, &scope, rows)?,
         End::Branches(_) => return Err(Refusal::new("several chains", "they have no program of their own")),
         End::TopK { order, limit } => {

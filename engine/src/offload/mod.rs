@@ -40,6 +40,7 @@ mod refusal;
 mod scan;
 mod scope;
 mod statistic;
+pub mod subquery;
 mod tabulate;
 mod text;
 mod top_k;
@@ -57,6 +58,7 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 use parking_lot::Mutex;
@@ -159,7 +161,8 @@ impl Pass<'_> {
             Err(refusal) => {
                 let mut refusals = self.refusals.lock();
                 // What only passes rows on is nothing that a device could do.
-                if plan.downcast_ref::<OutputRequirementExec>().is_none() && !refusals.contains(&refusal) {
+                let passes = plan.is::<OutputRequirementExec>() || plan.is::<ScalarSubqueryExec>();
+                if !passes && !refusals.contains(&refusal) {
                     refusals.push(refusal);
                 }
                 drop(refusals);

@@ -4,6 +4,7 @@
 //! anew for every run, because how columns are stored is known only then; equal programs share compiled code.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
@@ -90,6 +91,14 @@ pub struct Join {
     pub output: SchemaRef,
 }
 
+impl Join {
+    /// A number that no join has yet.
+    pub fn fresh() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
 /// Which rows of a join go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
@@ -105,6 +114,8 @@ pub enum JoinKind {
     NullAwareAnti,
     /// All rows, with a column that says whether there is a partner.
     Mark,
+    /// Every pair, and rows of either side without a partner, with NULLs in its place. It runs in parts.
+    Full,
 }
 
 impl Step {
@@ -127,12 +138,13 @@ impl JoinKind {
             Self::Anti => "anti",
             Self::NullAwareAnti => "not in",
             Self::Mark => "mark",
+            Self::Full => "full",
         }
     }
 
     /// Whether it goes on with columns of partners.
     pub fn pairs(self) -> bool {
-        matches!(self, Self::Inner | Self::Left)
+        matches!(self, Self::Inner | Self::Left | Self::Full)
     }
 }
 
@@ -233,6 +245,8 @@ pub enum End {
         /// Which columns, and how.
         folded: Vec<(usize, Again)>,
     },
+    /// The rows that they meet in their last join are marked: a column of as many truth values as its build side has rows.
+    Mark,
     /// Several chains take them, and leave their rows one below the other. The stage itself has no steps.
     Branches(Vec<Branch>),
     /// The first of them in an order are kept.
@@ -253,6 +267,35 @@ impl Stage {
     /// Whether more steps can follow.
     pub fn is_open(&self) -> bool {
         matches!(self.end, End::Keep)
+    }
+
+    /// Every expression that it has, those of its branches too; not those of the build sides of its joins.
+    pub fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        let mut found = Vec::new();
+        for step in &self.steps {
+            match step {
+                Step::Filter(filter) => found.push(filter),
+                Step::Project(exprs, _) => found.extend(exprs),
+                Step::Pick(..) => {}
+                Step::Join(join) => {
+                    found.extend(join.on.iter().map(|(expr, _)| expr));
+                    found.extend(join.filter.iter().map(|filter| &filter.expr));
+                }
+            }
+        }
+        match &self.end {
+            End::Keep | End::Mark | End::Merge { .. } => {}
+            End::Group { keys, aggregates, .. } => {
+                found.extend(keys);
+                found.extend(aggregates.iter().flat_map(|aggregate| aggregate.arguments.iter().chain(&aggregate.filter)));
+            }
+            End::Branches(branches) => {
+                found.extend(branches.iter().flat_map(|branch| &branch.stages).flat_map(Self::expressions));
+            }
+            End::TopK { order, .. } => found.extend(order.iter().map(|by| &by.expr)),
+        }
+        found.extend(self.instead.iter().flatten().flat_map(Self::expressions));
+        found
     }
 
     /// The joins that are in its steps.

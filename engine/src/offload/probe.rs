@@ -9,11 +9,11 @@ use std::sync::Arc;
 use datafusion::physical_expr::PhysicalExpr;
 use warpwise_gpu::join::{Form, Index, Order};
 use warpwise_gpu::program::builder::power_of_ten;
-use warpwise_gpu::program::{Arithmetic, Comparison, Expr, ExprId, Fault, LoopId, LoopKind, Scalar, Table, TableId, Type};
+use warpwise_gpu::program::{Arithmetic, Comparison, Expr, ExprId, Fault, LoopId, LoopKind, Scalar, Sink, Table, TableId, Type};
 
 use super::arithmetic::scale;
 use super::built::{Built, Found, Key};
-use super::lower::Around;
+use super::lower::{Around, Made, Shape};
 use super::plan::{Join, JoinKind, Joined};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
@@ -94,7 +94,8 @@ impl Lowering<'_> {
                 let residual = self.residual(join, scope)?;
                 around.extend(residual.into_iter().map(Around::If));
             }
-            (JoinKind::Left, Met::One(row)) => {
+            (JoinKind::Full, _) if !built.foreseen => return Err(Refusal::new(what(), "it has no program of its own")),
+            (JoinKind::Left | JoinKind::Full, Met::One(row)) => {
                 let place = self.met_row(built, row);
                 let residual = self.residual(join, scope)?;
                 if let Some(condition) = self.together(row, residual) {
@@ -103,7 +104,7 @@ impl Lowering<'_> {
                     self.partners[place].row = row;
                 }
             }
-            (JoinKind::Left, Met::Several(from, to, rows)) => {
+            (JoinKind::Left | JoinKind::Full, Met::Several(from, to, rows)) => {
                 let (id, row) = self.turn(LoopKind::EachOrNone, built, rows);
                 self.met_row(built, row);
                 let residual = self.residual(join, scope)?;
@@ -139,11 +140,17 @@ impl Lowering<'_> {
                 self.met_row(built, row);
                 mark = Some(self.one_exists(join, row, scope)?);
             }
-            (JoinKind::Mark, Met::Several(..)) => {
-                let missing = "whether one of several rows satisfies a further condition is no column of a device";
-                return Err(Refusal::new(what(), missing).of_data());
+            (JoinKind::Mark, Met::Several(_, _, rows)) => {
+                if !built.foreseen {
+                    return Err(Refusal::new(what(), "it has no program of its own"));
+                }
+                // The other side marks the rows when it runs; what it asks must have a device form.
+                let (_, row) = self.turn(LoopKind::Any, built, rows);
+                self.met_row(built, row);
+                self.residual(join, scope)?;
+                mark = Some(self.b.boolean(false));
             }
-            (JoinKind::Inner | JoinKind::Left, Met::Exists(_)) => {
+            (JoinKind::Inner | JoinKind::Left | JoinKind::Full, Met::Exists(_)) => {
                 return Err(Refusal::new(what(), "its build side has no rows to be read"));
             }
         }
@@ -152,6 +159,14 @@ impl Lowering<'_> {
             self.fan_out = self.fan_out.saturating_mul(times);
         }
         self.joined_scope(join, &join.columns, &join.output, scope, mark)
+    }
+
+    /// The sink that marks the rows that the last join meets.
+    pub fn mark(&mut self) -> Result<Shape, Refusal> {
+        let Some(partner) = self.partners.last() else { return Err(Refusal::new("marks", "there is no join")) };
+        let (at, rows) = (partner.row, partner.built.rows);
+        let rows = self.b.parameter(Type::I64, Scalar::Int(rows as i128));
+        Ok(Shape { sink: Sink::Mark { at, rows }, made: vec![Made::Column { at: 0, kind: Kind::Boolean }] })
     }
 
     /// The columns of both sides under the names of a schema.
