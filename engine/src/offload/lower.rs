@@ -152,7 +152,7 @@ impl Lowering<'_> {
         let of = |id: &ExprId| self.b.bounds(*id);
         match sink {
             Sink::Materialize { columns } | Sink::TopK { columns, .. } => columns.iter().map(of).collect(),
-            Sink::Bitmap => vec![None],
+            Sink::Bitmap | Sink::Mark { .. } => vec![None],
             Sink::Group { keys, aggregates, .. } => {
                 let aggregates = aggregates.iter().map(|aggregate| match aggregate.op {
                     AggregateOp::Count | AggregateOp::CountDistinct(_) => Some((0, rows.into())),
@@ -195,7 +195,7 @@ impl Lowered {
                 Some(keys.iter().filter_map(|key| key.domain).map(|domain| domain.size as usize + 1).product())
             }
             Sink::TopK { limit, .. } => usize::try_from(*limit).ok(),
-            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap => None,
+            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } => None,
         }
     }
 }
