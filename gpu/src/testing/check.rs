@@ -8,7 +8,7 @@ use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Device, Kernel, Run};
 use crate::error::Result;
 use crate::interpret::{Outcome, outcome, read_column, read_table};
-use crate::program::{ExprId, Pipeline, Sink, Statement, text};
+use crate::program::{ExprId, Pipeline, Scalar, Sink, Statement, text};
 use std::sync::Arc;
 
 /// Compiles and runs a case on a device.
@@ -127,7 +127,7 @@ fn candidates(case: &Case) -> Vec<Case> {
         Sink::Group { keys, aggregates, strategy } => without_one(aggregates)
             .map(|aggregates| Sink::Group { keys: keys.clone(), aggregates, strategy: *strategy })
             .collect(),
-        Sink::Materialize { .. } | Sink::Bitmap | Sink::TopK { .. } => Vec::new(),
+        Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } | Sink::TopK { .. } => Vec::new(),
     };
     made.extend(sinks.into_iter().map(|sink| {
         let mut case = case.clone();
@@ -165,6 +165,11 @@ fn report(device: &dyn Device, case: &Case) -> String {
     }
     for (at, table) in case.values.tables.iter().enumerate() {
         let _ = writeln!(out, "#: table {at} {}", list(read_table(table)));
+    }
+    for (at, index) in case.values.indexes.iter().enumerate() {
+        let keys = |keys: &Vec<Scalar>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let rows: Vec<String> = super::data::index_rows(index).iter().map(keys).collect();
+        let _ = writeln!(out, "#: index {at} {}", rows.join(" | "));
     }
     for chunk in &case.chunks {
         let _ = writeln!(out, "#: chunk {}", chunk.rows);

@@ -40,6 +40,7 @@ pub fn generate(random: &mut Random) -> Case {
         columns: plans.iter().map(|plan| plan.ty).collect(),
         parameters: Vec::new(),
         tables: Vec::new(),
+        indexes: Vec::new(),
         exprs: Vec::new(),
         body: Block::new(),
         sink: Sink::Bitmap,

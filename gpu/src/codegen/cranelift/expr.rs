@@ -174,6 +174,7 @@ impl Loop<'_, '_> {
                 };
                 Held { value, valid: self.both(a.valid, b.valid) }
             }
+            Expr::Probe { .. } | Expr::Current(_) => of(self.int(types::I32, 0)),
             Expr::Place { a, table } => {
                 let operand = self.facts.ty(a).ty;
                 let held = self.evaluate(a);

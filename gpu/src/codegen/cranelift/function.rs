@@ -170,7 +170,9 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::TextTrim { .. }
                 | Expr::Math { .. }
                 | Expr::MathPair { .. }
-                | Expr::Bits { .. } => {}
+                | Expr::Bits { .. }
+                | Expr::Probe { .. }
+                | Expr::Current(_) => {}
             }
             wanted.extend(expr.operands());
         }

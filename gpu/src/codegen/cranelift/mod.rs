@@ -188,6 +188,9 @@ impl Code {
     }
 
     fn generate(pipeline: &Pipeline, with_text: bool) -> Result<Self> {
+        if pipeline.joins() {
+            return Err(Error::Unsupported("a join has no code yet".to_owned()));
+        }
         let facts = Facts::of(pipeline).map_err(Error::Invalid)?;
         let shape = statement::Shape::of(pipeline, &facts);
         let mut builder = Builder::new(with_text)?;
@@ -257,7 +260,7 @@ impl<'a> Plan<'a> {
     fn of(pipeline: &'a Pipeline, facts: &Facts) -> Result<Self> {
         Ok(match &pipeline.sink {
             Sink::Materialize { columns } => Self::Materialize(columns, columns.iter().map(|id| facts.ty(*id)).collect()),
-            Sink::Bitmap => Self::Bitmap,
+            Sink::Bitmap | Sink::Mark { .. } => Self::Bitmap,
             Sink::TopK { order, columns, limit } => {
                 let row = RowLayout::of(order, columns, facts);
                 let near = Near::of(pipeline, facts, &row);
@@ -380,7 +383,7 @@ fn conditions(block: &[crate::program::Statement]) -> Vec<ExprId> {
             all.extend(conditions(then));
             all
         }
-        Statement::Stage | Statement::Emit => vec![],
+        Statement::Stage | Statement::Emit | Statement::Loop { .. } => vec![],
     });
     each.collect()
 }

@@ -98,6 +98,7 @@ fn chain(block: &[Statement], steps: &mut Vec<Step>) -> bool {
         return false;
     }
     match last {
+        Statement::Loop { .. } => false,
         Statement::Emit | Statement::Stage => true,
         Statement::If { condition, then } => {
             steps.push(Step::Condition(*condition));
@@ -109,7 +110,7 @@ fn chain(block: &[Statement], steps: &mut Vec<Step>) -> bool {
 /// How often at most a row is given to the sink.
 pub(super) fn emits(block: &[Statement]) -> usize {
     let each = block.iter().map(|statement| match statement {
-        Statement::If { then, .. } => emits(then),
+        Statement::If { then, .. } | Statement::Loop { then, .. } => emits(then),
         Statement::Stage => 0,
         Statement::Emit => 1,
     });
@@ -176,7 +177,7 @@ fn append(this: &mut Loop<'_, '_>, found: Variable, passes: Value) {
 fn block(this: &mut Loop<'_, '_>, statements: &[Statement], found: Variable) {
     for statement in statements {
         match statement {
-            Statement::Stage => {}
+            Statement::Stage | Statement::Loop { .. } => {}
             Statement::Emit => {
                 let one = this.b.ins().iconst(types::I64, 1);
                 append(this, found, one);

@@ -53,7 +53,11 @@ unsafe impl Send for CpuExecution {}
 impl CpuExecution {
     pub(super) fn start(kernel: Arc<CpuKernel>, pool: Pool, run: Run) -> Result<Self> {
         run.values.check(&kernel.pipeline).map_err(Error::Invalid)?;
-        let values = Values { tables: run.values.tables.iter().map(roomy).collect(), scalars: run.values.scalars };
+        let values = Values {
+            tables: run.values.tables.iter().map(roomy).collect(),
+            scalars: run.values.scalars,
+            indexes: run.values.indexes,
+        };
         let parameters = values.scalars.iter().map(words).collect();
         let tables = values.tables.iter().map(|table| TableView {
             values: table.values.as_ptr(),
