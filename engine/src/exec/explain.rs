@@ -101,11 +101,12 @@ impl Operators<'_> {
     }
 }
 
-/// What a join met: `[build rows=1000 direct grouped=0.1 ms, probe rows=60175]`.
+/// What a join met: `[build rows=1000 direct, grouped in 0.100 ms, probe rows=60175]`.
 fn grouped(build: &BuildReport, stage: Option<&StageReport>) -> String {
     let probe = stage.map_or(String::new(), |stage| format!(", probe rows={}", stage.counters.rows));
     let time = build.group.as_secs_f64() * 1e3;
-    format!(" [build rows={} {}, grouped in {time:.3} ms{probe}]", build.rows, build.form)
+    let rows = if build.marks { "marked rows" } else { "build rows" };
+    format!(" [{rows}={} {}, grouped in {time:.3} ms{probe}]", build.rows, build.form)
 }
 
 /// What one stage took: `[rows=4, time=12.1 ms, 11.0 MB, 5.4 GB/s, 40 % of peak, compile=0.6 ms]`.

@@ -5,6 +5,7 @@
 //! below it the rows of the build side that nobody marked.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
@@ -12,11 +13,12 @@ use datafusion::physical_expr::expressions::{Column as DataFusionColumn, NotExpr
 use warpwise_gpu::{Error, Result};
 
 use super::branches::{stored, together};
-use super::report::Report;
+use super::build::built;
+use super::report::{BuildReport, Report};
 use super::run::{Held, Running, Source, held};
 use crate::offload::built::Builds;
 use crate::offload::lower::Made;
-use crate::offload::plan::{Branch, Chain, End, Join, JoinKind, Joined, Stage, Step, Take};
+use crate::offload::plan::{Branch, End, Join, JoinKind, Joined, Stage, Step, Take};
 
 /// Build sides of fewer rows are kept: nothing is gained.
 const FEW: u64 = 1 << 16;
@@ -133,22 +135,15 @@ impl Running<'_> {
         stage.steps.push(Step::Join(Arc::clone(&reversed)));
         stage.end = End::Mark;
         stage.output = Arc::new(Schema::new(vec![Field::new("mark", DataType::Boolean, false)]));
+        let began = Instant::now();
+        let own = Arc::new(built(&reversed, &kept.held, self.devices.threads, self.cancel)?);
+        let group = began.elapsed();
+        let builds = Builds::from([(reversed.id, Arc::clone(&own))]);
         let mut report = Report::default();
-        let rows = kept.held.output.rows;
-        let mut own = Report::default();
-        let builds = self.grouped(&reversed, &kept.held, &mut own)?;
-        let form = own.builds.get(&reversed.id).map_or("", |build| build.form);
         let marks = held(&chain, self.devices, self.device, self.cancel, builds, &mut report)?;
-        self.report.marked(join.id, rows as u64, form, report);
+        let found = BuildReport { rows: own.rows as u64, form: own.form(), marks: true, group, report };
+        self.report.builds.insert(join.id, found);
         with_marks(kept, &marks)
-    }
-
-    /// A build side of rows that are there.
-    fn grouped(&mut self, join: &Join, held: &Held, report: &mut Report) -> Result<Builds> {
-        let built = super::build::built(join, held, self.devices.threads, self.cancel)?;
-        let found = super::report::BuildReport { rows: built.rows as u64, form: built.form(), ..Default::default() };
-        report.builds.insert(join.id, found);
-        Ok(Builds::from([(join.id, Arc::new(built))]))
     }
 
     /// A full join of rows with those of its build side.

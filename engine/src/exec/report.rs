@@ -58,14 +58,6 @@ pub struct Report {
     pub failures: Vec<(String, String)>,
 }
 
-impl Report {
-    /// Notes a join whose rows, of which there are so many, the other side marked.
-    pub fn marked(&mut self, join: u64, rows: u64, form: &'static str, report: Self) {
-        let form = if form.starts_with("direct") { "marked from here, direct" } else { "marked from here, hash" };
-        self.builds.insert(join, BuildReport { rows, form, group: Duration::ZERO, report });
-    }
-}
-
 /// What a build side took.
 #[derive(Debug, Clone, Default)]
 pub struct BuildReport {
@@ -73,6 +65,8 @@ pub struct BuildReport {
     pub rows: u64,
     /// How they are found.
     pub form: &'static str,
+    /// Whether those rows are the join's own, and the other side marked them.
+    pub marks: bool,
     /// How long they were grouped by their keys.
     pub group: Duration,
     /// What it took to run it.

@@ -184,7 +184,7 @@ impl Running<'_> {
     pub(super) fn keep_build(&mut self, join: &Join, held: &Held, report: Report) -> Result<()> {
         let began = Instant::now();
         let built = built(join, held, self.devices.threads, self.cancel)?;
-        let found = BuildReport { rows: built.rows as u64, form: built.form(), group: began.elapsed(), report };
+        let found = BuildReport { rows: built.rows as u64, form: built.form(), marks: false, group: began.elapsed(), report };
         self.report.builds.insert(join.id, found);
         self.builds.insert(join.id, Arc::new(built));
         Ok(())
