@@ -31,7 +31,7 @@ pub fn together(parts: &[(&Held, &Branch)]) -> Result<Held> {
         joined(&pieces, *ty, rows)
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
-    Ok(Held { output: Output { rows, columns }, leaves })
+    Ok(Held { output: Output { rows, columns }, leaves, present: None })
 }
 
 /// The same, with what is computed computed.

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::buffer::Buffer;
 use warpwise_gpu::column::{Column, Output};
-use warpwise_gpu::join::{Form, Wants, group};
+use warpwise_gpu::join::{Form, Grouped, Wants, group};
 use warpwise_gpu::program::values::padded;
 use warpwise_gpu::program::{Bounds, Table, TableType, Type, ValueType};
 use warpwise_gpu::{Cancel, Error, Result};
@@ -12,7 +12,7 @@ use warpwise_gpu::{Cancel, Error, Result};
 use super::branches::stored;
 use super::run::Held;
 use crate::offload::built::{Built, BuiltColumn, Found, Key};
-use crate::offload::lower::{Leaves, Made};
+use crate::offload::lower::{Leaves, Made, Present};
 use crate::offload::plan::{Join, JoinKind};
 
 /// Keys are one number together where that has at most so many values, or so many for each row.
@@ -39,6 +39,20 @@ pub fn built(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Resul
     Ok(Built { rows, columns, found, foreseen: false, certain: true })
 }
 
+/// A build side of which it is known which of its keys there are, and no more.
+pub fn present(marks: &Held) -> Result<Built> {
+    let (Some(Present { range, kind, ty }), Some(column)) = (marks.present.clone(), marks.output.columns.first()) else {
+        return Err(Error::Invalid("keys of which nobody says whether they are there".to_owned()));
+    };
+    let bits = Arc::new(table(column, column.rows));
+    let groups = bits.values.count_set_bits_offset(0, column.rows);
+    let form = Form::Direct { low: range.0, high: range.1, numbers: None, bits };
+    let grouped = Grouped { rows: groups, groups, longest: u32::from(groups > 0), has_null: false, form, order: None };
+    let key = Key { kind, ty, range, stride: 1, null: false, words: OnceLock::new() };
+    let found = Found { keys: vec![key], packed: false, grouped, bits: None };
+    Ok(Built { rows: groups, columns: Vec::new(), found: Some(found), foreseen: false, certain: true })
+}
+
 /// What a build side will leave, as far as that is known: columns without rows.
 pub fn expected(join: &Join, leaves: &Leaves, certain: bool) -> Result<Built> {
     let columns = leaves.types.iter().map(|ty| {
@@ -48,7 +62,7 @@ pub fn expected(join: &Join, leaves: &Leaves, certain: bool) -> Result<Built> {
             _ => Column::new(*ty, 0, padded(vec![]), validity),
         }
     });
-    let held = Held { output: Output { rows: 0, columns: columns.collect() }, leaves: leaves.clone() };
+    let held = Held { output: Output { rows: 0, columns: columns.collect() }, leaves: leaves.clone(), present: None };
     let built = built(join, &held, 1, &Cancel::default())?;
     Ok(Built { foreseen: true, certain, ..built })
 }
@@ -93,7 +107,7 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
     };
     // A row that is met because NULL equals NULL has no NULL in its keys.
     let has_null = join.kind == JoinKind::NullAwareAnti && has_null(&columns);
-    let grouped = warpwise_gpu::join::Grouped { has_null, ..grouped };
+    let grouped = Grouped { has_null, ..grouped };
     Ok(Found { keys, packed: false, grouped, bits })
 }
 

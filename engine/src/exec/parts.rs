@@ -5,7 +5,7 @@
 //! below it the rows of the build side that nobody marked.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
@@ -13,7 +13,7 @@ use datafusion::physical_expr::expressions::{Column as DataFusionColumn, NotExpr
 use warpwise_gpu::{Error, Result};
 
 use super::branches::{stored, together};
-use super::build::built;
+use super::build::{built, present};
 use super::report::{BuildReport, Report};
 use super::run::{Held, Running, Source, held};
 use crate::offload::built::Builds;
@@ -37,6 +37,9 @@ impl Running<'_> {
             Step::Filter(_) | Step::Project(..) | Step::Pick(..) => None,
         });
         let Some((at, join)) = found else { return Ok(None) };
+        if self.present(&join)? {
+            return self.in_parts(stage, next, source);
+        }
         let front = front(stage, at, &join)?;
         let kept = stored(&self.stage(&front, None, source)?)?;
         let kept = Kept { held: kept, schema: Arc::clone(&front.output) };
@@ -71,7 +74,7 @@ impl Running<'_> {
 
     /// Whether a join is run in parts, given what stands in front of it and how many rows come at most.
     fn is_apart(&self, join: &Join, front: &[Step], rows: u64) -> bool {
-        if self.report.decided.contains(&join.id) {
+        if self.report.decided.contains(&join.id) || self.builds.contains_key(&join.id) {
             return false;
         }
         match join.kind {
@@ -82,6 +85,34 @@ impl Running<'_> {
                 let reduced = front.iter().any(|step| !step.is_projection());
                 self.streams(join).is_some_and(|more| more > FEW && (more >= rows.saturating_mul(MORE) || reduced))
             }
+        }
+    }
+
+    /// Runs a build side of which only one key is asked for, whether it is there: its rows leave a bit each, and are not kept.
+    /// False where that cannot be.
+    fn present(&mut self, join: &Join) -> Result<bool> {
+        let ([(_, key)], None) = (join.on.as_slice(), &join.filter) else { return Ok(false) };
+        let exists = matches!(join.kind, JoinKind::Semi | JoinKind::Anti | JoinKind::Mark) && !join.null_equals_null;
+        if !exists || self.streams(join).is_none() || join.build.has_joins() {
+            return Ok(false);
+        }
+        let mut chain = join.build.clone();
+        let stage = chain.open();
+        stage.end = End::Present(*key);
+        stage.output = Arc::new(Schema::new(vec![Field::new("present", DataType::Boolean, false)]));
+        let mut report = Report::default();
+        match held(&chain, self.devices, self.device, self.cancel, Builds::new(), &mut report) {
+            Ok(marks) => {
+                let built = present(&marks)?;
+                let found =
+                    BuildReport { rows: built.rows as u64, form: "bits", marks: false, group: Duration::ZERO, report };
+                self.report.builds.insert(join.id, found);
+                self.builds.insert(join.id, Arc::new(built));
+                Ok(true)
+            }
+            // Its keys are no integers, or too far from one another.
+            Err(Error::Unsupported(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

@@ -26,7 +26,7 @@ use crate::function::average::Mean;
 use crate::offload::Refusal;
 use crate::offload::built::Builds;
 use crate::offload::formula::{Formula, Quantity};
-use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
+use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, Present, lower};
 use crate::offload::plan::{Branch, Chain, End, Join, Stage, Step};
 use crate::offload::subquery::have_run;
 use crate::offload::value::{InputColumn, Kind};
@@ -45,6 +45,8 @@ pub struct Held {
     pub output: Output,
     /// What they mean.
     pub leaves: Leaves,
+    /// Which values they say whether they are there, where that is all they say.
+    pub present: Option<Present>,
 }
 
 /// Where a stage's rows come from.
@@ -234,9 +236,13 @@ impl Running<'_> {
             parts.push(self.chain, &self.devices.inputs, &lowered, execution.as_mut(), self.cancel, report)?;
         }
         let (output, counters) = execution.finish()?;
+        let output = match &lowered.taking {
+            Some(taking) => taking.taken(output)?,
+            None => output,
+        };
         (taken.rows, taken.counters) = (output.rows as u64, counters);
         self.taken.add(taken);
-        Ok(Held { output, leaves: lowered.leaves })
+        Ok(Held { output, leaves: lowered.leaves, present: lowered.present })
     }
 
     /// The program of a stage over the table, and the chunks that it reads. Which columns it reads shows only when it is lowered,
@@ -351,7 +357,8 @@ fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
     }
     match lowered.leaves.made.get(column)? {
         Made::Column { at, .. } => {
-            let aggregate = at.checked_sub(keys.len())?;
+            let keys = lowered.taking.as_ref().map_or(keys.len(), |taking| taking.keys.len());
+            let aggregate = at.checked_sub(keys)?;
             Some(First { aggregate, descending: first.options.descending, count: *limit })
         }
         Made::Computed(_) => None,

@@ -155,7 +155,11 @@ impl Lowering<'_> {
         for key in keys {
             values.push(self.expr(key, scope)?);
         }
-        let grouping = self.grouping(&values, rows);
+        let (grouped, taking) = match self.by_partner(&values) {
+            Some((grouped, taking)) => (grouped, Some(taking)),
+            None => (values.clone(), None),
+        };
+        let grouping = self.grouping(&grouped, rows);
         let mut made: Vec<Made> =
             values.into_iter().enumerate().map(|(at, value)| Made::Column { at, kind: value.kind }).collect();
         let hashed = grouping.strategy == Strategy::Hash;
@@ -170,7 +174,7 @@ impl Lowering<'_> {
             });
         }
         let sink = Sink::Group { keys: grouping.keys, aggregates: sinking.aggregates, strategy: grouping.strategy };
-        Ok(Shape { sink, made })
+        Ok(Shape { sink, made, taking })
     }
 
     /// How at most `rows` rows are grouped by values.

@@ -11,6 +11,7 @@ use warpwise_gpu::program::{
 
 use super::built::Builds;
 use super::formula::Formula;
+use super::partner_groups::Taking;
 use super::plan::{Aggregated, End, Join, Stage, Step};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
@@ -27,6 +28,21 @@ pub struct Lowered {
     pub reads: Vec<usize>,
     /// What it leaves.
     pub leaves: Leaves,
+    /// What is taken from a join's partner when it has run.
+    pub taking: Option<Taking>,
+    /// Which values it says whether they are there, where that is all that it leaves.
+    pub present: Option<Present>,
+}
+
+/// Values of which each is there or not.
+#[derive(Debug, Clone)]
+pub struct Present {
+    /// The least and the greatest.
+    pub range: Bounds,
+    /// How to read them.
+    pub kind: Kind,
+    /// The type that they are stored in.
+    pub ty: Type,
 }
 
 /// What a stage leaves.
@@ -70,13 +86,15 @@ pub struct Shape {
     pub sink: Sink,
     /// A column each.
     pub made: Vec<Made>,
+    /// What is taken from a join's partner when the sink has run.
+    pub taking: Option<Taking>,
 }
 
 impl Shape {
     /// A sink that leaves these columns as they are.
     pub fn keeping(sink: Sink, left: Vec<Left>) -> Self {
         let made = left.into_iter().enumerate().map(|(at, left)| Made::Column { at, kind: left.kind }).collect();
-        Self { sink, made }
+        Self { sink, made, taking: None }
     }
 }
 
@@ -135,7 +153,8 @@ pub fn lower(
         }
     }
     let rows = rows.saturating_mul(l.fan_out);
-    let Shape { sink, made } = match &stage.end {
+    let mut present = None;
+    let Shape { sink, made, taking } = match &stage.end {
         End::Keep => {
             let kept = l.kept(&scope)?;
             let columns = kept.iter().map(|left| left.node).collect();
@@ -150,6 +169,11 @@ pub fn lower(
             l.group(keys, aggregates, &scope, rows, knowledge)?
         }
         End::Mark => l.mark()?,
+        End::Present(column) => {
+            let (shape, values) = l.present(*column, &scope)?;
+            present = Some(values);
+            shape
+        }
         End::Merge { keys, folded } => l.merge(keys, folded, &scope, rows)?,
         End::Branches(_) => return Err(Refusal::new("several chains", "they have no program of their own")),
         End::TopK { order, limit } => {
@@ -173,12 +197,16 @@ pub fn lower(
         Refusal::new("the program", format!("it does not verify: {error}"))
     })?;
     let types = verify::output_types(&pipeline.sink, &types);
+    let (types, ranges) = match &taking {
+        Some(taking) => taking.described(&types, &ranges),
+        None => (types, ranges),
+    };
     let made = match &stage.picked {
         Some(picked) => picked.iter().map(|at| made[*at].clone()).collect(),
         None => made,
     };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
-    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges } })
+    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, taking, present })
 }
 
 impl Lowering<'_> {

@@ -32,7 +32,7 @@ impl Lowering<'_> {
             made.push(Made::Column { at: made.len(), kind: value.kind });
             aggregates.push(Aggregate { op, input: Some(value.node), filter: None });
         }
-        Ok(Shape { sink: Sink::Group { keys: grouping.keys, aggregates, strategy: grouping.strategy }, made })
+        Ok(Shape { sink: Sink::Group { keys: grouping.keys, aggregates, strategy: grouping.strategy }, made, taking: None })
     }
 
     /// The sum of a column of sums or counts.

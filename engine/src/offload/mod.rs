@@ -32,6 +32,7 @@ mod math;
 mod mean;
 mod merge;
 mod moment;
+pub mod partner_groups;
 mod pattern;
 pub mod plan;
 mod probe;

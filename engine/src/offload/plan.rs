@@ -247,6 +247,8 @@ pub enum End {
     },
     /// The rows that they meet in their last join are marked: a column of as many truth values as its build side has rows.
     Mark,
+    /// The values of a column of integers that there are: a column of a truth value for each from the least possible on.
+    Present(usize),
     /// Several chains take them, and leave their rows one below the other. The stage itself has no steps.
     Branches(Vec<Branch>),
     /// The first of them in an order are kept.
@@ -284,7 +286,7 @@ impl Stage {
             }
         }
         match &self.end {
-            End::Keep | End::Mark | End::Merge { .. } => {}
+            End::Keep | End::Mark | End::Present(_) | End::Merge { .. } => {}
             End::Group { keys, aggregates, .. } => {
                 found.extend(keys);
                 found.extend(aggregates.iter().flat_map(|aggregate| aggregate.arguments.iter().chain(&aggregate.filter)));

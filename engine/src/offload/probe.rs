@@ -9,15 +9,18 @@ use std::sync::Arc;
 use datafusion::physical_expr::PhysicalExpr;
 use warpwise_gpu::join::{Form, Index, Order};
 use warpwise_gpu::program::builder::power_of_ten;
-use warpwise_gpu::program::{Arithmetic, Comparison, Expr, ExprId, Fault, LoopId, LoopKind, Scalar, Sink, Table, TableId, Type};
+use warpwise_gpu::program::{Arithmetic, Bounds, Comparison, Expr, ExprId, Fault, LoopId, LoopKind, Scalar, Sink, Table, TableId, Type};
 
 use super::arithmetic::scale;
 use super::built::{Built, Found, Key};
-use super::lower::{Around, Made, Shape};
+use super::lower::{Around, Made, Present, Shape};
 use super::plan::{Join, JoinKind, Joined};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
 use super::value::{Kind, Value};
+
+/// The most values of which it is kept whether they are there.
+const MOST_PRESENT: i128 = 1 << 28;
 
 /// The rows of a build side that a row has met.
 #[derive(Debug)]
@@ -27,6 +30,36 @@ pub struct Partner {
     row: ExprId,
     /// The columns that are read.
     tables: Vec<Option<TableId>>,
+    /// By what it is told from all other rows of its side: nodes, and the columns that equal them. Nothing where there may be no
+    /// such row.
+    told_by: Option<Vec<(ExprId, usize)>>,
+}
+
+impl Partner {
+    /// The node of its number.
+    pub fn row(&self) -> ExprId {
+        self.row
+    }
+
+    /// By what it is told from others, if it is there in any case.
+    pub fn told_by(&self) -> Option<&[(ExprId, usize)]> {
+        self.told_by.as_deref()
+    }
+
+    /// The columns that are read.
+    pub fn read(&self) -> Vec<usize> {
+        (0..self.tables.len()).filter(|at| self.tables[*at].is_some()).collect()
+    }
+
+    /// A column, and what it lies in.
+    pub fn column(&self, at: usize) -> (Arc<Table>, Option<Bounds>) {
+        (Arc::clone(&self.built.columns[at].table), self.built.columns[at].range)
+    }
+
+    /// How a column is read.
+    pub fn kind(&self, at: usize) -> Option<&Kind> {
+        self.built.columns.get(at).map(|column| &column.kind)
+    }
 }
 
 /// How partners are found.
@@ -35,6 +68,8 @@ enum Met {
     Exists(ExprId),
     /// At most one: its number, or NULL.
     One(ExprId),
+    /// At most one: whether there is, and its number, which is not asked for otherwise.
+    Tested(ExprId, ExprId),
     /// Numbers from one on and below another; those of rows, or of places in a table of rows.
     Several(ExprId, ExprId, Option<Arc<Table>>),
 }
@@ -81,9 +116,13 @@ impl Lowering<'_> {
         let met = self.met(join, built, &keys, if demanded { Some(around) } else { None });
         let mut mark = None;
         match (join.kind, met) {
-            (JoinKind::Inner, Met::One(row)) => {
-                around.push(Around::If(self.is_there(row)));
-                self.met_row(built, row);
+            (JoinKind::Inner | JoinKind::Semi, Met::Tested(test, row)) => {
+                around.push(Around::If(test));
+                let place = self.met_row(built, row);
+                if !join.on.is_empty() && !join.null_equals_null {
+                    let told_by = join.on.iter().zip(&keys).map(|((_, column), key)| (key.own, *column)).collect();
+                    self.partners[place].told_by = Some(told_by);
+                }
                 let residual = self.residual(join, scope)?;
                 around.extend(residual.into_iter().map(Around::If));
             }
@@ -112,12 +151,6 @@ impl Lowering<'_> {
                 around.push(Around::Loop { id, from, to, kind: LoopKind::EachOrNone, condition });
             }
             (JoinKind::Semi, Met::Exists(exists)) => around.push(Around::If(exists)),
-            (JoinKind::Semi, Met::One(row)) => {
-                around.push(Around::If(self.is_there(row)));
-                self.met_row(built, row);
-                let residual = self.residual(join, scope)?;
-                around.extend(residual.into_iter().map(Around::If));
-            }
             (JoinKind::Semi | JoinKind::Anti | JoinKind::NullAwareAnti, Met::Several(from, to, rows)) => {
                 let kind = if join.kind == JoinKind::Semi { LoopKind::Any } else { LoopKind::None };
                 let (id, row) = self.turn(kind, built, rows);
@@ -150,9 +183,9 @@ impl Lowering<'_> {
                 self.residual(join, scope)?;
                 mark = Some(self.b.boolean(false));
             }
-            (JoinKind::Inner | JoinKind::Left | JoinKind::Full, Met::Exists(_)) => {
-                return Err(Refusal::new(what(), "its build side has no rows to be read"));
-            }
+            (JoinKind::Inner | JoinKind::Left | JoinKind::Full, Met::Exists(_))
+            | (JoinKind::Inner | JoinKind::Semi, Met::One(_))
+            | (_, Met::Tested(..)) => return Err(Refusal::new(what(), "its rows are found in another way")),
         }
         if join.kind.pairs() {
             let times = built.longest().max(1);
@@ -166,7 +199,25 @@ impl Lowering<'_> {
         let Some(partner) = self.partners.last() else { return Err(Refusal::new("marks", "there is no join")) };
         let (at, rows) = (partner.row, partner.built.rows);
         let rows = self.b.parameter(Type::I64, Scalar::Int(rows as i128));
-        Ok(Shape { sink: Sink::Mark { at, rows }, made: vec![Made::Column { at: 0, kind: Kind::Boolean }] })
+        Ok(Shape { sink: Sink::Mark { at, rows }, made: vec![Made::Column { at: 0, kind: Kind::Boolean }], taking: None })
+    }
+
+    /// The sink that says which values of a column there are, and what they lie in.
+    pub fn present(&mut self, column: usize, scope: &Rc<Scope>) -> Result<(Shape, Present), Refusal> {
+        let value = self.column(column, scope)?;
+        let refused = || Refusal::new(scope.schema.field(column).name(), "its values lie too far from one another for a bit each");
+        let (low, high) = self.b.bounds(value.node).filter(|_| Key::is_number(&value.kind)).ok_or_else(refused)?;
+        let size = high.checked_sub(low).and_then(|size| size.checked_add(1)).filter(|size| (1..=MOST_PRESENT).contains(size));
+        let size = size.ok_or_else(refused)?;
+        // The difference fits, as the domain does.
+        let wide = self.bare(value.node, Type::I64);
+        let by = self.b.parameter_node(Type::I64, Scalar::Int(low));
+        let place = self.b.push(Expr::Arithmetic { op: Arithmetic::Subtract, a: wide, b: by, fault: None });
+        let at = self.b.push(Expr::Cast { to: Type::I32, a: place, fault: None });
+        let rows = self.b.parameter(Type::I64, Scalar::Int(size));
+        let made = vec![Made::Column { at: 0, kind: Kind::Boolean }];
+        let ty = self.b.ty(value.node).ty;
+        Ok((Shape { sink: Sink::Mark { at, rows }, made, taking: None }, Present { range: (low, high), kind: value.kind, ty }))
     }
 
     /// The columns of both sides under the names of a schema.
@@ -223,6 +274,11 @@ impl Lowering<'_> {
         self.b.push(Expr::Coalesce(condition, no))
     }
 
+    /// A number where it is known not to be NULL, so that its type says so too.
+    fn there(&mut self, number: ExprId, any: ExprId) -> ExprId {
+        if self.b.ty(number).nullable { self.b.push(Expr::Coalesce(number, any)) } else { number }
+    }
+
     fn is_there(&mut self, row: ExprId) -> ExprId {
         let null = self.b.push(Expr::IsNull(row));
         self.b.not(null)
@@ -231,7 +287,7 @@ impl Lowering<'_> {
     /// Remembers the row that is met.
     fn met_row(&mut self, built: &Arc<Built>, row: ExprId) -> usize {
         let tables = vec![None; built.columns.len()];
-        self.partners.push(Partner { built: Arc::clone(built), row, tables });
+        self.partners.push(Partner { built: Arc::clone(built), row, tables, told_by: None });
         self.partners.len() - 1
     }
 
@@ -282,8 +338,8 @@ impl Lowering<'_> {
                 return Met::Exists(self.b.boolean(built.rows > 0));
             }
             let from = self.b.constant(Type::I32, 0);
-            if built.certain && built.rows == 1 {
-                return Met::One(from);
+            if !built.foreseen && built.rows == 1 {
+                return if around.is_some() { Met::Tested(self.b.boolean(true), from) } else { Met::One(from) };
             }
             let to = self.b.parameter_node(Type::I32, Scalar::Int(built.rows as i128));
             return Met::Several(from, to, None);
@@ -305,10 +361,19 @@ impl Lowering<'_> {
                         let number = self.b.push(Expr::Lookup { table, index: place });
                         self.b.narrow(number, (0, built.rows as i128));
                         let (zero, one) = (self.b.constant(Type::I32, 0), self.b.constant(Type::I32, 1));
-                        let number = self.b.push(Expr::NullIf(number, zero));
-                        let row = self.b.push(Expr::Arithmetic { op: Arithmetic::Subtract, a: number, b: one, fault: None });
-                        Met::One(row)
+                        let less = |this: &mut Self, a| {
+                            this.b.push(Expr::Arithmetic { op: Arithmetic::Subtract, a, b: one, fault: None })
+                        };
+                        if tested {
+                            let test = self.b.in_range(number, Some(1), None);
+                            let number = self.there(number, one);
+                            Met::Tested(test, less(self, number))
+                        } else {
+                            let number = self.b.push(Expr::NullIf(number, zero));
+                            Met::One(less(self, number))
+                        }
                     }
+                    (None, None) if tested => Met::Tested(self.b.boolean(false), self.b.constant(Type::I32, 0)),
                     (None, None) => Met::One(self.b.null(Type::I32)),
                 }
             }
@@ -319,6 +384,11 @@ impl Lowering<'_> {
                 self.b.narrow(number, (0, built.rows as i128));
                 match &found.grouped.order {
                     _ if !pairs => Met::Exists(self.is_there(number)),
+                    None if tested => {
+                        let test = self.is_there(number);
+                        let first = self.b.constant(Type::I32, 0);
+                        Met::Tested(test, self.there(number, first))
+                    }
                     None => Met::One(number),
                     Some(order) => self.several(order, number, Type::I32),
                 }
