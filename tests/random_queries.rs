@@ -183,7 +183,7 @@ fn compare(rule: &str, files: &[&str], loading: &[&str], count: u64) {
     let grammar = Grammar::read();
     let mut random = Random(number("WARPWISE_RANDOM_SEED", 20_261_121));
     let count = number("WARPWISE_RANDOM_QUERIES", count) as usize;
-    let (mut problems, mut errors, mut judged, mut offloaded) = (Vec::new(), 0, 0, 0);
+    let (mut problems, mut errors, mut judged, mut offloaded, mut hidden) = (Vec::new(), 0, 0, 0, 0);
     for _ in 0..count {
         let sql = grammar.query(rule, &mut random);
         let without = answer(&mut off, &sql);
@@ -191,6 +191,11 @@ fn compare(rule: &str, files: &[&str], loading: &[&str], count: u64) {
         for (device, client) in &mut devices {
             let on = answer(client, &sql);
             if equal(&on, &without) {
+                continue;
+            }
+            // In which order two conditions are asked is open: where rows of several tables meet, one may hide the other's error.
+            if rule == "join" && (on.is_err() || without.is_err()) {
+                hidden += 1;
                 continue;
             }
             let right = judge.as_mut().map(|judge| answer(judge, &sql));
@@ -217,6 +222,7 @@ fn compare(rule: &str, files: &[&str], loading: &[&str], count: u64) {
     );
     assert!(problems.is_empty(), "{} of {count} queries differ\n\n{}\n\n{}", problems.len(), problems.join("\n\n"), server.log());
     assert!(errors * FAIL_ONE_OF <= count, "{errors} of {count} queries fail: they prove too little");
+    assert!(hidden * 20 <= count, "{hidden} of {count} queries fail on one side alone");
     assert!(offloaded * 3 >= count, "only {offloaded} of {count} queries ran on a device");
 }
 

@@ -15,6 +15,8 @@ use crate::offload::built::{Built, BuiltColumn, Found, Key};
 use crate::offload::lower::{Leaves, Made, Present};
 use crate::offload::plan::{Join, JoinKind};
 
+/// The most rows that one row meets: a device looks whether it should stop after some thousand rows.
+const LONGEST: u64 = 1 << 16;
 /// Keys are one number together where that has at most so many values, or so many for each row.
 const SMALL: u64 = 1 << 16;
 const SPREAD: u64 = 4;
@@ -36,7 +38,11 @@ pub fn built(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Resul
         columns.push(BuiltColumn { table, kind: kind.clone(), range: held.leaves.ranges[*at] });
     }
     let found = if join.on.is_empty() { None } else { Some(found(join, &held, threads, cancel)?) };
-    Ok(Built { rows, columns, found, foreseen: false, certain: true })
+    let built = Built { rows, columns, found, foreseen: false, certain: true };
+    if built.longest() > LONGEST && (join.kind.pairs() || join.filter.is_some()) {
+        return Err(Error::Unsupported(format!("{} rows that one row meets in a join", built.longest())));
+    }
+    Ok(built)
 }
 
 /// A build side of which it is known which of its keys there are, and no more.

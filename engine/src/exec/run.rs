@@ -34,6 +34,9 @@ use crate::offload::value::{InputColumn, Kind};
 /// Chunks that are given to a device at once.
 const AT_ONCE: usize = 256;
 
+/// Rows that a join may leave without being counted first.
+const UNCOUNTED: u64 = 1 << 24;
+
 fn refused(refusal: Refusal) -> Error {
     Error::Unsupported(refusal.to_string())
 }
@@ -212,6 +215,7 @@ impl Running<'_> {
                 (lowered, chunks, None)
             }
         };
+        self.make_room(stage, source, &lowered)?;
         let (kernel, compiled) = self.devices.kernels.get_or_compile(self.device.as_ref(), &lowered.pipeline)?;
         let all = chunks.len();
         chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
@@ -243,6 +247,28 @@ impl Running<'_> {
         (taken.rows, taken.counters) = (output.rows as u64, counters);
         self.taken.add(taken);
         Ok(Held { output, leaves: lowered.leaves, present: lowered.present })
+    }
+
+    /// Looks whether there is room for what a join leaves, where that may be much more than it reads: the same rows are counted
+    /// first.
+    fn make_room(&mut self, stage: &Stage, source: Source<'_>, lowered: &Lowered) -> Result<()> {
+        let Sink::Materialize { .. } = lowered.pipeline.sink else { return Ok(()) };
+        let rows = match source {
+            Source::Table => self.segments.rows(),
+            Source::Stage(held, _) => held.output.rows as u64,
+        };
+        if lowered.fan_out == 1 || rows.saturating_mul(lowered.fan_out) <= UNCOUNTED {
+            return Ok(());
+        }
+        let count = self.lowered(&stage.counting(), None, source)?;
+        let bytes = count.output.columns.first().map_or(&[][..], |column| column.values.as_slice());
+        let count = bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let bits: u64 = lowered.leaves.types.iter().map(|ty| u64::from(ty.ty.bits()) + u64::from(ty.nullable)).sum();
+        let most = self.devices.inputs.budget();
+        if count.saturating_mul(bits) / 8 > most {
+            return Err(Error::Unsupported(format!("{count} rows of a join, which are more than there is memory for")));
+        }
+        Ok(())
     }
 
     /// The program of a stage over the table, and the chunks that it reads. Which columns it reads shows only when it is lowered,

@@ -28,6 +28,8 @@ pub struct Lowered {
     pub reads: Vec<usize>,
     /// What it leaves.
     pub leaves: Leaves,
+    /// How many rows one row becomes at most.
+    pub fan_out: u64,
     /// What is taken from a join's partner when it has run.
     pub taking: Option<Taking>,
     /// Which values it says whether they are there, where that is all that it leaves.
@@ -152,7 +154,8 @@ pub fn lower(
             Step::Pick(columns, schema) => scope = scope.projected(Arc::clone(schema), columns),
         }
     }
-    let rows = rows.saturating_mul(l.fan_out);
+    let fan_out = l.fan_out;
+    let rows = rows.saturating_mul(fan_out);
     let mut present = None;
     let Shape { sink, made, taking } = match &stage.end {
         End::Keep => {
@@ -206,7 +209,7 @@ pub fn lower(
         None => made,
     };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
-    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, taking, present })
+    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, fan_out, taking, present })
 }
 
 impl Lowering<'_> {

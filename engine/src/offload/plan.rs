@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use warpwise_gpu::program::BitOp;
 
@@ -298,6 +298,22 @@ impl Stage {
         }
         found.extend(self.instead.iter().flatten().flat_map(Self::expressions));
         found
+    }
+
+    /// The stage that counts the rows that this one leaves.
+    pub fn counting(&self) -> Self {
+        let count = Aggregated {
+            name: "count".to_owned(),
+            shown: "count(*)".to_owned(),
+            arguments: Vec::new(),
+            distinct: false,
+            ordered: false,
+            data_type: DataType::Int64,
+            filter: None,
+        };
+        let output = Arc::new(Schema::new(vec![Field::new("count", DataType::Int64, false)]));
+        let end = End::Group { keys: Vec::new(), aggregates: vec![count], partial: false };
+        Self { input: Arc::clone(&self.input), steps: self.steps.clone(), end, picked: None, output, instead: None }
     }
 
     /// The joins that are in its steps.
