@@ -151,7 +151,7 @@ impl<T> Shared<T> {
 }
 
 /// Bytes of 0 or 1 as bits.
-fn pack(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut bits: Vec<u8> = Vec::with_capacity(eights.len() + 129);
     bits.extend(eights.iter().map(|eight| (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8));
