@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::{
-    AggregateOp, Arithmetic, Bits, Comparison, DatePart, Expr, LoopKind, Math, MathPair, Pipeline, Sink, Statement, Strategy, Type,
+    AggregateOp, Arithmetic, Bits, Comparison, DatePart, Expr, LoopKind, Math, MathPair, Pipeline, Sink, Statement, Strategy,
+    Type,
 };
 use warpwise_gpu::testing::{Random, check_case, check_file, check_random, generate};
 use warpwise_gpu::{Bandwidth, Cpu, Device, Emulated, Interpreter, Kernel, Kind, Memory, Result};

@@ -1,10 +1,11 @@
 //! Groups by one key of integers in a small domain: the key less the least is the place in a table.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use super::words::of;
-use super::work::{Slots, Work, range_of};
+use super::work::{Slots, Source, Work, range_of, valid};
 use super::{Form, Grouped, Order, Wants};
 use crate::column::Column;
 use crate::error::Result;
@@ -110,7 +111,7 @@ fn exists(work: &Work<'_>, places: Places<'_>, domain: usize) -> Result<(Arc<Tab
     let bytes = work.zeros::<AtomicU8>(domain)?;
     let set: &[AtomicU8] = bytes.get();
     work.each_range(places.key.rows, |range| {
-        with_place!(places, place => work.valid(places.key, range, |row| set[place(row)].store(1, Ordering::Relaxed)));
+        with_place!(places, place => valid(places.key, range, |row| set[place(row)].store(1, Ordering::Relaxed)));
         Ok(())
     })?;
     pack(work, domain, |at| set[at].load(Ordering::Relaxed) != 0)
@@ -151,7 +152,7 @@ fn unique(work: &Work<'_>, places: Places<'_>, domain: usize, rows: usize) -> Re
         }
         // Another thread may set the same place meanwhile: the count below sees that.
         let mut again = false;
-        with_place!(places, place => work.valid(places.key, range, |row| {
+        with_place!(places, place => valid(places.key, range, |row| {
             let number = &numbers[place(row)];
             again |= number.load(Ordering::Relaxed) != 0;
             number.store(row as u32 + 1, Ordering::Relaxed);
@@ -234,17 +235,28 @@ fn in_order(work: &Work<'_>, places: Places<'_>, domain: usize) -> Result<Ordere
     Ok(Ordered { order: Order { starts: Arc::clone(&starts), rows: None }, starts, longest: longest.into_inner() })
 }
 
+/// Rows by the spans of the domain that their keys lie in.
+struct Spans<'a> {
+    places: Places<'a>,
+    shift: u32,
+}
+
+impl Source for Spans<'_> {
+    fn each(&self, range: Range<usize>, mut put: impl FnMut(usize, u64, u32)) {
+        let shift = self.shift;
+        with_place!(self.places, place => valid(self.places.key, range, |row| {
+            let place = place(row);
+            put(place >> shift, place as u64, row as u32);
+        }));
+    }
+}
+
 /// The order of any keys: parted by spans of the domain, each span then sorted by counting.
 fn sorted(work: &Work<'_>, places: Places<'_>, domain: usize, count: usize) -> Result<Ordered> {
     // As few parts as keep each span near the processor: a scatter to many parts is slow itself.
     let shift = SPAN.trailing_zeros().max((usize::BITS - domain.leading_zeros()).saturating_sub(super::work::PART_BITS));
     let parts = (domain - 1 >> shift) + 1;
-    let parted = work.part(
-        places.key.rows,
-        parts,
-        count,
-        &|range, put| with_place!(places, place => work.valid(places.key, range, |row| put(place(row) >> shift, place(row) as u64, row as u32))),
-    )?;
+    let parted = work.part(places.key.rows, parts, count, &Spans { places, shift })?;
     let (starts_of, rows_of) = (work.zeros::<i32>(domain + 1)?, work.zeros::<i32>(count)?);
     let (starts, rows, longest) = (starts_of.slots(), rows_of.slots(), AtomicU32::new(0));
     work.each_part(parts, |counts: &mut Vec<u32>, part| {

@@ -53,29 +53,13 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Hands over those rows of a range whose key is not NULL. The range begins at a multiple of 64.
-    #[inline(always)]
-    pub(super) fn valid(&self, key: &Column, range: Range<usize>, mut each: impl FnMut(usize)) {
-        match &key.validity {
-            None => range.for_each(each),
-            Some(bits) => range.filter(|row| bit(bits, *row)).for_each(&mut each),
-        }
-    }
-
     /// Memory for so many, zeros at first, and some behind them.
     pub(super) fn zeros<T>(&self, count: usize) -> Result<Room<T>> {
         Ok(Room { memory: Memory::zeros((count * size_of::<T>() + 1).next_multiple_of(64))?, count, of: PhantomData })
     }
 
-    /// Scatters rows to so many parts, in order within each. `each` hands over the part, the word and the number of every row
-    /// of a range; there are `count` of them.
-    pub(super) fn part(
-        &self,
-        rows: usize,
-        parts: usize,
-        count: usize,
-        each: &(impl Fn(Range<usize>, &mut dyn FnMut(usize, u64, u32)) + Sync),
-    ) -> Result<Parted> {
+    /// Scatters `count` of so many rows to parts, in order within each.
+    pub(super) fn part(&self, rows: usize, parts: usize, count: usize, source: &impl Source) -> Result<Parted> {
         // Large pieces: each has counts of its own for every part.
         let pieces = (rows / (RANGE * 2)).clamp(1, self.threads * 4);
         let piece = rows.div_ceil(pieces).next_multiple_of(64).max(64);
@@ -85,7 +69,7 @@ impl<'a> Work<'a> {
         self.each_part(pieces, |own: &mut Vec<u32>, at| {
             own.clear();
             own.resize(parts, 0);
-            each(range(at), &mut |part, _, _| own[part] += 1);
+            source.each(range(at), |part, _, _| own[part] += 1);
             // SAFETY: a piece's counts are one thread's.
             own.iter().enumerate().for_each(|(part, count)| unsafe { slots.set(at * parts + part, *count) });
             Ok(())
@@ -107,7 +91,7 @@ impl<'a> Work<'a> {
         self.each_part(pieces, |own: &mut Vec<u32>, at| {
             own.clear();
             own.extend((0..parts).map(|part| slots.get(at * parts + part)));
-            each(range(at), &mut |part, word, number| {
+            source.each(range(at), |part, word, number| {
                 let place = own[part] as usize;
                 own[part] += 1;
                 // SAFETY: the places of a piece and part were counted, and are one thread's.
@@ -120,6 +104,22 @@ impl<'a> Work<'a> {
         })?;
         Ok(Parted { words, numbers, begins })
     }
+}
+
+/// Hands over those rows of a range whose key is not NULL.
+#[inline(always)]
+pub(super) fn valid(key: &Column, range: Range<usize>, each: impl FnMut(usize)) {
+    match &key.validity {
+        None => range.for_each(each),
+        Some(bits) => range.filter(|row| bit(bits, *row)).for_each(each),
+    }
+}
+
+/// Rows that are scattered to parts.
+pub(super) trait Source: Sync {
+    /// Hands over the part, the word and the number of the rows of a range, which begins at a multiple of 64. It is asked
+    /// twice, and must say the same.
+    fn each(&self, range: Range<usize>, put: impl FnMut(usize, u64, u32));
 }
 
 /// Rows that were scattered to parts: a word and a number of each.
@@ -216,7 +216,7 @@ pub(super) fn range_of(work: &Work<'_>, key: &Column) -> Result<(i128, i128)> {
             macro_rules! with {
                 ($T:ty) => {{
                     let (mut least, mut most) = (<$T>::MAX, <$T>::MIN);
-                    work.valid(key, range, |row| {
+                    valid(key, range, |row| {
                         let value = super::words::of::<$T>(&key.values, row);
                         (least, most) = (least.min(value), most.max(value));
                     });
@@ -234,7 +234,7 @@ pub(super) fn range_of(work: &Work<'_>, key: &Column) -> Result<(i128, i128)> {
                 Type::U8 => with!(u8),
                 Type::U16 => with!(u16),
                 Type::U32 => with!(u32),
-                Type::Bool | Type::F32 | Type::F64 | Type::Text => work.valid(key, range, |row| {
+                Type::Bool | Type::F32 | Type::F64 | Type::Text => valid(key, range, |row| {
                     let value = i128::from(bit(&key.values, row));
                     (low, high) = (low.min(value), high.max(value));
                 }),

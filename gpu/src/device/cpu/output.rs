@@ -70,7 +70,7 @@ impl Writer {
 impl Written {
     pub(super) fn new(ty: ValueType, rows: usize) -> Result<Self> {
         let validity = if ty.nullable { Some(Memory::zeros(rows)?) } else { None };
-        Ok(Self { ty, rows, values: Memory::zeros(rows * ty.ty.bytes())?, validity })
+        Ok(Self { ty, rows, values: Memory::zeros(roomy(rows * ty.ty.bytes()))?, validity })
     }
 
     pub(super) fn writer(&mut self) -> Writer {
@@ -113,7 +113,7 @@ impl Written {
         if i32::try_from(total).is_err() {
             return Err(Error::OutOfMemory("more than 2 GiB of text in one column of a result".to_owned()));
         }
-        let (bytes, offsets) = (Memory::zeros(total)?, Memory::zeros((self.rows + 1) * 4)?);
+        let (bytes, offsets) = (Memory::zeros(roomy(total))?, Memory::zeros(roomy((self.rows + 1) * 4))?);
         let (to, ends) = (Shared(bytes.address()), Shared(offsets.address().cast::<i32>()));
         pool.parts(threads, parts, |(), part| {
             let mut at = begins[part];
@@ -133,6 +133,11 @@ impl Written {
         let validity = self.validity.map(|bytes| padded(pack(bytes.read())));
         Ok(Column::texts(self.rows, offsets.into_buffer(), bytes.into_buffer(), validity))
     }
+}
+
+/// So many bytes and the zeros behind them that a table has: what a run leaves is read by the next without a copy.
+fn roomy(bytes: usize) -> usize {
+    (bytes + 1).next_multiple_of(64)
 }
 
 /// Texts that a thread copies at once.
