@@ -118,10 +118,9 @@ impl Facts {
             Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } | Expr::Current(_) => None,
             Expr::Math { .. } | Expr::MathPair { .. } | Expr::Bits { .. } => None,
             // A text has less than 2^31 bytes.
-            // An index numbers from 0.
-            Expr::Probe { .. } | Expr::Place { .. } | Expr::TextLength { .. } | Expr::TextPosition { .. } => {
-                Some((0, i32::MAX.into()))
-            }
+            // What is not found is -1.
+            Expr::Probe { .. } => Some((-1, i32::MAX.into())),
+            Expr::Place { .. } | Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
             Expr::Constant { ref value, .. } => match value {
                 Some(Scalar::Int(value)) => Some((*value, *value)),
                 Some(Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_)) => None,

@@ -3,6 +3,7 @@
 use arrow::buffer::Buffer;
 
 use super::layout::{Field, Form, Layout, hash_end, hash_text, hash_word};
+use crate::primitive::string::bytes;
 use crate::program::{Scalar, Type};
 
 /// From keys, none of them NULL, to numbers from 0 on.
@@ -96,9 +97,7 @@ impl Index {
         // SAFETY: as this function's own.
         let word = |at: usize| unsafe { given.add(at).read() };
         // SAFETY: as this function's own: the address of each text stands behind the words.
-        let text = |field: &Field, which: usize| unsafe {
-            std::slice::from_raw_parts(word(self.layout.words + which) as *const u8, word(field.word) as usize)
-        };
+        let text = |field: &Field, which: usize| unsafe { bytes(word(self.layout.words + which) as *const u8, word(field.word)) };
         let mut hash = 0;
         for at in 0..self.layout.words {
             let field = self.layout.fields.iter().find(|field| field.word == at && field.text.is_some());

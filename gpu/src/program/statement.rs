@@ -1,5 +1,7 @@
 //! What happens to a row.
 
+use std::collections::HashMap;
+
 use super::LoopId;
 use super::expr::ExprId;
 
@@ -106,6 +108,27 @@ pub(crate) fn loops(block: &[Statement]) -> Vec<LoopHead> {
             Statement::Stage | Statement::Emit => {}
         }
     }
+    found
+}
+
+/// For each loop whose block sees its number, how many such loops stand around it.
+pub(crate) fn depths(block: &[Statement]) -> HashMap<LoopId, usize> {
+    fn go(block: &[Statement], depth: usize, found: &mut HashMap<LoopId, usize>) {
+        for statement in block {
+            match statement {
+                Statement::If { then, .. } => go(then, depth, found),
+                Statement::Loop { id, kind, then, .. } => {
+                    if kind.has_current() {
+                        found.insert(*id, depth);
+                    }
+                    go(then, depth + usize::from(kind.has_current()), found);
+                }
+                Statement::Stage | Statement::Emit => {}
+            }
+        }
+    }
+    let mut found = HashMap::new();
+    go(block, 0, &mut found);
     found
 }
 

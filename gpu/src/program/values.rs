@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 
-use super::scalar::{Scalar, Type};
+use super::scalar::{Scalar, Type, ValueType};
 use super::{Pipeline, Sink, TableType};
+use crate::column::Column;
 use crate::join::Index;
 
 /// The most rows that are marked: numbers of 32 bits name them.
@@ -121,6 +122,28 @@ impl Table {
 }
 
 impl Table {
+    /// A column's values as a table: where its buffers have room behind them, as those have that a run leaves, they are shared.
+    pub fn of_column(column: &Column) -> Self {
+        let ValueType { ty: element, nullable } = column.ty;
+        let bytes = match element {
+            Type::Text => (column.rows + 1) * 4,
+            ty => (column.rows * ty.bits() as usize).div_ceil(8),
+        };
+        // A buffer that is a part of an allocation may end with it.
+        let shared = |buffer: &Buffer, used: usize| match buffer.len() >= (used + 1).next_multiple_of(64) {
+            true => buffer.clone(),
+            false => padded(buffer.as_slice()[..used.min(buffer.len())].to_vec()),
+        };
+        let (_, end) = column.text_span();
+        Self {
+            ty: TableType { element, nullable },
+            len: column.rows,
+            values: if element == Type::Text && column.rows == 0 { padded(vec![0; 4]) } else { shared(&column.values, bytes) },
+            bytes: column.bytes.as_ref().map(|bytes| shared(bytes, end)),
+            validity: column.validity.as_ref().map(|bits| shared(bits, column.rows.div_ceil(8))),
+        }
+    }
+
     /// The same with NULLs where `valid` is false.
     pub fn with_validity(mut self, valid: impl ExactSizeIterator<Item = bool>) -> Self {
         let bits = Self::bits(valid);

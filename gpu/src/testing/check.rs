@@ -8,6 +8,7 @@ use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Device, Kernel, Run};
 use crate::error::Result;
 use crate::interpret::{Outcome, outcome, read_column, read_table};
+use crate::program::statement::{LoopHead, loops};
 use crate::program::{ExprId, Pipeline, Scalar, Sink, Statement, text};
 use std::sync::Arc;
 
@@ -50,7 +51,13 @@ pub fn outcomes_of_nodes(case: &Case) -> Vec<(ExprId, Outcome)> {
     let ids = (0..case.pipeline.exprs.len()).map(|at| ExprId(at as u32));
     ids.filter_map(|id| {
         let sink = Sink::Materialize { columns: vec![id] };
-        let pipeline = Pipeline { body: vec![Statement::Emit], sink, ..case.pipeline.clone() };
+        // The loops stay, with nothing in them: what depends on their numbers is nothing by itself.
+        let empty = |head: LoopHead| {
+            let LoopHead { id, from, to, kind, condition } = head;
+            Statement::Loop { id, from, to, kind, condition, then: vec![] }
+        };
+        let body = loops(&case.pipeline.body).into_iter().map(empty).chain([Statement::Emit]).collect();
+        let pipeline = Pipeline { body, sink, ..case.pipeline.clone() };
         Some((id, outcome(&pipeline, &case.values, &case.chunks).ok()?))
     })
     .collect()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use super::hash_table::{EntryLayout, Folder, HashTable, PART_BITS, Spilled};
 use super::memory::Memory;
-use super::output::{Writer, Written};
+use super::output::{Writer, Written, pack};
 use super::pool::Pool;
 use super::state::{States, column_type, export, is_occupied, merge};
 use super::top_k::TopRows;
@@ -23,7 +23,7 @@ use crate::program::{Key, Type, ValueType, values::padded};
 pub(super) fn output(
     code: &Code,
     workers: Vec<Worker>,
-    bitmaps: Vec<(usize, Vec<u64>)>,
+    (bitmaps, marks): (Vec<(usize, Vec<u64>)>, Option<(Memory, usize)>),
     first: Option<First>,
     pool: &Pool,
     threads: usize,
@@ -32,6 +32,11 @@ pub(super) fn output(
     match &code.sink {
         SinkCode::Materialize { columns, .. } => materialize(columns, &states, pool, threads),
         SinkCode::Bitmap => Ok(bitmap(&bitmaps)),
+        SinkCode::Mark { .. } => {
+            let (bytes, rows) = marks.as_ref().map_or((&[][..], 0), |(bytes, rows)| (&bytes.read()[..*rows], *rows));
+            let column = Column::new(ValueType::of(Type::Bool), rows, padded(pack(bytes)), None);
+            Ok(Output { rows, columns: vec![column] })
+        }
         SinkCode::Single { state, .. } => {
             let first = fold(&states, state, (1, 1))?;
             let states = [Part(States::listed(first.0.as_ptr(), 0, first.0.len()))];
@@ -44,7 +49,7 @@ pub(super) fn output(
                 .iter()
                 .filter_map(|state| match state {
                     State::TopK(rows) => Some(rows),
-                    State::Materialize { .. } | State::Bitmap | State::States { .. } | State::Hash { .. } => None,
+                    State::Materialize { .. } | State::Bitmap | State::Mark | State::States { .. } | State::Hash { .. } => None,
                 })
                 .collect();
             let rows = TopRows::first(&buffers, row, *limit);
@@ -128,7 +133,7 @@ fn bitmap(chunks: &[(usize, Vec<u64>)]) -> Output {
 fn fold(states: &[State], layout: &StateLayout, (groups, lanes): (usize, usize)) -> Result<Addresses> {
     let memories = states.iter().filter_map(|state| match state {
         State::States { memory, .. } => Some(memory),
-        State::Materialize { .. } | State::Bitmap | State::Hash { .. } | State::TopK(_) => None,
+        State::Materialize { .. } | State::Bitmap | State::Mark | State::Hash { .. } | State::TopK(_) => None,
     });
     let of_lane = |memory: &Memory, lane: usize| memory.address().wrapping_add(lane * groups * layout.size);
     let mut copies = memories.flat_map(|memory| (0..lanes).map(move |lane| of_lane(memory, lane)));
@@ -292,7 +297,7 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, first: Option<First>, poo
         .into_iter()
         .filter_map(|state| match state {
             State::Hash { table, .. } => Some(table),
-            State::Materialize { .. } | State::Bitmap | State::States { .. } | State::TopK(_) => None,
+            State::Materialize { .. } | State::Bitmap | State::Mark | State::States { .. } | State::TopK(_) => None,
         })
         .collect();
     pool.each(&mut tables, |table| table.spill(layout))?;
