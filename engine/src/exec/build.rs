@@ -128,7 +128,11 @@ fn is_valid(column: &Column, row: usize) -> bool {
 /// A column as an array that programs look up in.
 fn table(column: &Column, rows: usize) -> Table {
     let whole = |buffer: &Buffer, bytes: usize| {
-        if buffer.len() >= (bytes + 1).next_multiple_of(64) { buffer.clone() } else { padded(buffer[..bytes.min(buffer.len())].to_vec()) }
+        if buffer.len() >= (bytes + 1).next_multiple_of(64) {
+            buffer.clone()
+        } else {
+            padded(buffer[..bytes.min(buffer.len())].to_vec())
+        }
     };
     let ty = TableType { element: column.ty.ty, nullable: column.validity.is_some() };
     let bytes = match column.ty.ty {
@@ -148,7 +152,10 @@ fn table(column: &Column, rows: usize) -> Table {
 fn each_number(column: &Column, mut each: impl FnMut(usize, i128)) {
     macro_rules! of {
         ($ty:ty) => {
-            column.values.typed_data::<$ty>()[..column.rows].iter().enumerate().for_each(|(row, value)| each(row, i128::from(*value)))
+            column.values.typed_data::<$ty>()[..column.rows]
+                .iter()
+                .enumerate()
+                .for_each(|(row, value)| each(row, i128::from(*value)))
         };
     }
     match column.ty.ty {

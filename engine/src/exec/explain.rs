@@ -55,7 +55,11 @@ fn operators(node: &DeviceExec, indent: usize) -> Vec<String> {
         _ => "Device",
     };
     let mut lines = Vec::new();
-    Operators { devices: node.devices(), device: &device, prefix, lines: &mut lines }.of(node.chain(), report.as_ref(), indent + 2);
+    Operators { devices: node.devices(), device: &device, prefix, lines: &mut lines }.of(
+        node.chain(),
+        report.as_ref(),
+        indent + 2,
+    );
     lines
 }
 

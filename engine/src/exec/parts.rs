@@ -1,8 +1,9 @@
 //! Joins that are no step of one program: those in which rows are remembered that another side met.
 //!
 //! What decides whether a row goes on may lie on a side that is much larger. Then the row's side is run first and grouped by
-//! its keys, and the larger one, as it runs, marks the rows that it meets: it is never kept. A full join is an outer join, and
-//! below it the rows of the build side that nobody marked.
+//! its keys, and the larger one, as it runs, marks the rows that it meets: it is never kept. Where the other side groups a large
+//! table by the keys, only rows are grouped whose keys are asked for. A full join is an outer join, and below it the rows of the
+//! build side that nobody marked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,12 +19,14 @@ use super::report::{BuildReport, Report};
 use super::run::{Held, Running, Source, held};
 use crate::offload::built::Builds;
 use crate::offload::lower::Made;
-use crate::offload::plan::{Branch, End, Join, JoinKind, Joined, Stage, Step, Take};
+use crate::offload::plan::{Branch, Chain, End, Join, JoinKind, Joined, Stage, Step, Take};
 
 /// Build sides of fewer rows are kept: nothing is gained.
 const FEW: u64 = 1 << 16;
 /// A build side is not kept where it has so many times the rows.
 const MORE: u64 = 2;
+/// A build side is narrowed where its table has so many times the rows.
+const NARROWER: u64 = 8;
 
 impl Running<'_> {
     /// Runs a stage with a join that is no step of a program; `None` where it has none.
@@ -48,9 +51,16 @@ impl Running<'_> {
             let rest = rest(stage, &join, Vec::new(), &join.output);
             return self.stage(&rest, next, Source::Stage(&both, &join.output)).map(Some);
         }
-        if !self.is_marked(&join, kept.held.output.rows as u64) {
-            // It is not as much larger as it seemed.
-            self.report.decided.insert(join.id);
+        let rows = kept.held.output.rows as u64;
+        if !self.is_marked(&join, rows) {
+            if let Some(narrow) = narrowing(&join)
+                && self.rows_of(&join.build).is_some_and(|more| more >= rows.saturating_mul(NARROWER))
+            {
+                self.narrowed(&join, &kept, narrow)?;
+            } else {
+                // It is not as much larger as it seemed.
+                self.report.decided.insert(join.id);
+            }
             let steps = vec![Step::Join(Arc::clone(&join))];
             let rest = rest(stage, &join, steps, &kept.schema);
             return self.stage(&rest, next, Source::Stage(&kept.held, &kept.schema)).map(Some);
@@ -77,13 +87,16 @@ impl Running<'_> {
         if self.report.decided.contains(&join.id) || self.builds.contains_key(&join.id) {
             return false;
         }
+        let reduced = front.iter().any(|step| !step.is_projection());
+        let narrows = || reduced && narrowing(join).is_some() && self.rows_of(&join.build).is_some_and(|more| more > FEW);
         match join.kind {
-            JoinKind::Inner | JoinKind::Left | JoinKind::NullAwareAnti => false,
+            JoinKind::NullAwareAnti => false,
+            JoinKind::Inner | JoinKind::Left => narrows(),
             JoinKind::Full => true,
             JoinKind::Mark if join.filter.is_some() => true,
             JoinKind::Semi | JoinKind::Anti | JoinKind::Mark => {
-                let reduced = front.iter().any(|step| !step.is_projection());
-                self.streams(join).is_some_and(|more| more > FEW && (more >= rows.saturating_mul(MORE) || reduced))
+                let more = self.streams(join).filter(|more| *more > FEW);
+                more.is_some_and(|more| more >= rows.saturating_mul(MORE) || reduced) || narrows()
             }
         }
     }
@@ -104,8 +117,7 @@ impl Running<'_> {
         match held(&chain, self.devices, self.device, self.cancel, Builds::new(), &mut report) {
             Ok(marks) => {
                 let built = present(&marks)?;
-                let found =
-                    BuildReport { rows: built.rows as u64, form: "bits", marks: false, group: Duration::ZERO, report };
+                let found = BuildReport { rows: built.rows as u64, form: "bits", marks: false, group: Duration::ZERO, report };
                 self.report.builds.insert(join.id, found);
                 self.builds.insert(join.id, Arc::new(built));
                 Ok(true)
@@ -122,7 +134,36 @@ impl Running<'_> {
         if !only.is_open() || join.on.is_empty() {
             return None;
         }
-        self.devices.inputs.segments(&join.build.table).ok().map(|segments| segments.rows())
+        self.rows_of(&join.build)
+    }
+
+    /// The rows of the table at a chain's begin.
+    fn rows_of(&self, chain: &Chain) -> Option<u64> {
+        self.devices.inputs.segments(&chain.table).ok().map(|segments| segments.rows())
+    }
+
+    /// Runs a build side that groups rows, of those rows alone whose keys these rows have: nobody asks for other groups.
+    fn narrowed(&mut self, join: &Join, kept: &Kept, narrow: Narrow) -> Result<()> {
+        let first = kept.schema.fields().len() - join.on.len();
+        let semi = Arc::new(Join {
+            id: Join::fresh(),
+            kind: JoinKind::Semi,
+            build: join.build.clone(),
+            on: narrow.keys.into_iter().map(|(key, which)| (key, first + which)).collect(),
+            null_equals_null: join.null_equals_null,
+            filter: None,
+            columns: (0..narrow.schema.fields().len()).map(Joined::Probe).collect(),
+            output: narrow.schema,
+        });
+        let own = built(&semi, &kept.held, self.devices.threads, self.cancel)?;
+        let mut chain = join.build.clone();
+        if let Some(stage) = chain.stages.first_mut() {
+            stage.steps.insert(narrow.at, Step::Join(Arc::clone(&semi)));
+        }
+        let mut report = Report::default();
+        let builds = Builds::from([(semi.id, Arc::new(own))]);
+        let build = held(&chain, self.devices, self.device, self.cancel, builds, &mut report)?;
+        self.keep_build(join, &build, report)
     }
 
     /// Whether a join's other side marks these rows.
@@ -217,6 +258,81 @@ impl Running<'_> {
     }
 }
 
+/// Where in a build side rows can be left out that nobody asks for.
+struct Narrow {
+    /// In front of which step of its first stage.
+    at: usize,
+    /// The columns there.
+    schema: SchemaRef,
+    /// Keys over these, and which of the join's keys each is.
+    keys: Vec<(Arc<dyn PhysicalExpr>, usize)>,
+}
+
+/// How a build side can be narrowed to the keys that are asked for: where it groups rows by them, and only passes the groups on.
+fn narrowing(join: &Join) -> Option<Narrow> {
+    if join.on.is_empty() || matches!(join.kind, JoinKind::NullAwareAnti | JoinKind::Full) {
+        return None;
+    }
+    let (stage, behind) = match join.build.stages.as_slice() {
+        [stage] => (stage, &[][..]),
+        [stage, behind] if behind.is_open() => (stage, behind.steps.as_slice()),
+        _ => return None,
+    };
+    let End::Group { keys, partial: false, .. } = &stage.end else { return None };
+    if stage.instead.is_some() {
+        return None;
+    }
+    // From the join's keys to the keys of groups.
+    let group_key = |column: usize| {
+        let column = behind.iter().rev().try_fold(column, |column, step| match step {
+            Step::Filter(_) => Some(column),
+            Step::Pick(columns, _) => columns.get(column).copied(),
+            Step::Project(exprs, _) => exprs.get(column)?.downcast_ref::<DataFusionColumn>().map(DataFusionColumn::index),
+            Step::Join(_) => None,
+        })?;
+        let column = stage.picked.as_ref().map_or(Some(column), |picked| picked.get(column).copied())?;
+        keys.get(column)
+    };
+    let found = join.on.iter().enumerate().filter_map(|(which, (_, column))| Some((Arc::clone(group_key(*column)?), which)));
+    let mut found: Vec<(Arc<dyn PhysicalExpr>, usize)> = found.collect();
+    if found.is_empty() {
+        return None;
+    }
+    // As far to the front as the keys are columns there.
+    let mut at = stage.steps.len();
+    for step in stage.steps.iter().rev() {
+        let below = found.iter().map(|(key, which)| {
+            let column = key.downcast_ref::<DataFusionColumn>()?;
+            let index = match step {
+                Step::Filter(_) => column.index(),
+                Step::Pick(columns, _) => *columns.get(column.index())?,
+                Step::Project(exprs, _) => exprs.get(column.index())?.downcast_ref::<DataFusionColumn>()?.index(),
+                Step::Join(join) => match join.columns.get(column.index())? {
+                    Joined::Probe(index) => *index,
+                    Joined::Build(_) | Joined::Mark => return None,
+                },
+            };
+            Some((Arc::new(DataFusionColumn::new(column.name(), index)) as Arc<dyn PhysicalExpr>, *which))
+        });
+        let Some(below) = below.collect::<Option<Vec<_>>>() else { break };
+        (found, at) = (below, at - 1);
+    }
+    Some(Narrow { at, schema: schema_at(stage, at), keys: found })
+}
+
+/// The columns in front of a step of a stage.
+fn schema_at(stage: &Stage, at: usize) -> SchemaRef {
+    let mut schema = &stage.input;
+    for step in &stage.steps[..at] {
+        match step {
+            Step::Filter(_) => {}
+            Step::Project(_, output) | Step::Pick(_, output) => schema = output,
+            Step::Join(join) => schema = &join.output,
+        }
+    }
+    Arc::clone(schema)
+}
+
 /// Rows that were kept, under the names of a schema.
 struct Kept {
     held: Held,
@@ -225,14 +341,7 @@ struct Kept {
 
 /// The stage of what stands in front of a join, with the join's keys behind its columns.
 fn front(stage: &Stage, at: usize, join: &Join) -> Result<Stage> {
-    let mut schema = Arc::clone(&stage.input);
-    for step in &stage.steps[..at] {
-        match step {
-            Step::Filter(_) => {}
-            Step::Project(_, output) | Step::Pick(_, output) => schema = Arc::clone(output),
-            Step::Join(join) => schema = Arc::clone(&join.output),
-        }
-    }
+    let schema = schema_at(stage, at);
     let column = |(at, field): (usize, &Arc<Field>)| Arc::new(DataFusionColumn::new(field.name(), at)) as Arc<dyn PhysicalExpr>;
     let mut exprs: Vec<_> = schema.fields().iter().enumerate().map(column).collect();
     let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();

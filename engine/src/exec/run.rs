@@ -328,7 +328,8 @@ impl Running<'_> {
         let (chain, inputs) = (self.chain, &self.devices.inputs);
         let mut knowledge = Knowledge::Types;
         loop {
-            let lowered = unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge, &self.builds), knowledge)?;
+            let lowered =
+                unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge, &self.builds), knowledge)?;
             let reads = self.reads(lowered.as_ref());
             let known = |at: &usize| inputs.known(chain, &self.segments, *at);
             let unknown: Vec<usize> = reads.iter().copied().filter(|at| known(at).is_none()).collect();

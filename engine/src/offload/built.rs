@@ -91,10 +91,18 @@ impl Built {
         match &self.found {
             None => "all rows",
             Some(Found { grouped: Grouped { form: Form::Direct { .. }, order, .. }, .. }) => {
-                if order.is_some() { "direct, several rows of a key" } else { "direct" }
+                if order.is_some() {
+                    "direct, several rows of a key"
+                } else {
+                    "direct"
+                }
             }
             Some(Found { grouped: Grouped { form: Form::Hash { .. }, order, .. }, .. }) => {
-                if order.is_some() { "hash, several rows of a key" } else { "hash" }
+                if order.is_some() {
+                    "hash, several rows of a key"
+                } else {
+                    "hash"
+                }
             }
         }
     }

@@ -114,8 +114,11 @@ fn joined(name: &'static str, parts: &Parts<'_>, left: Chain, right: Chain) -> R
     let swapped = build_side == JoinSide::Right;
     let (mut build, mut probe) = if swapped { (right, left) } else { (left, right) };
     let build_schema = if swapped { &right_schema } else { &left_schema };
-    let (of_build, of_probe): (Vec<_>, Vec<_>) =
-        parts.on.iter().map(|(l, r)| if swapped { (Arc::clone(r), Arc::clone(l)) } else { (Arc::clone(l), Arc::clone(r)) }).unzip();
+    let (of_build, of_probe): (Vec<_>, Vec<_>) = parts
+        .on
+        .iter()
+        .map(|(l, r)| if swapped { (Arc::clone(r), Arc::clone(l)) } else { (Arc::clone(l), Arc::clone(r)) })
+        .unzip();
     let keys = keys(&mut build, build_schema, &of_build)?;
     let join = Arc::new(Join {
         id: Join::fresh(),

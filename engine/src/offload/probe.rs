@@ -9,7 +9,9 @@ use std::sync::Arc;
 use datafusion::physical_expr::PhysicalExpr;
 use warpwise_gpu::join::{Form, Index, Order};
 use warpwise_gpu::program::builder::power_of_ten;
-use warpwise_gpu::program::{Arithmetic, Bounds, Comparison, Expr, ExprId, Fault, LoopId, LoopKind, Scalar, Sink, Table, TableId, Type};
+use warpwise_gpu::program::{
+    Arithmetic, Bounds, Comparison, Expr, ExprId, Fault, LoopId, LoopKind, Scalar, Sink, Table, TableId, Type,
+};
 
 use super::arithmetic::scale;
 use super::built::{Built, Found, Key};
@@ -205,7 +207,8 @@ impl Lowering<'_> {
     /// The sink that says which values of a column there are, and what they lie in.
     pub fn present(&mut self, column: usize, scope: &Rc<Scope>) -> Result<(Shape, Present), Refusal> {
         let value = self.column(column, scope)?;
-        let refused = || Refusal::new(scope.schema.field(column).name(), "its values lie too far from one another for a bit each");
+        let refused =
+            || Refusal::new(scope.schema.field(column).name(), "its values lie too far from one another for a bit each");
         let (low, high) = self.b.bounds(value.node).filter(|_| Key::is_number(&value.kind)).ok_or_else(refused)?;
         let size = high.checked_sub(low).and_then(|size| size.checked_add(1)).filter(|size| (1..=MOST_PRESENT).contains(size));
         let size = size.ok_or_else(refused)?;
@@ -455,9 +458,9 @@ impl Lowering<'_> {
             numbers.push(if found.packed { self.distance(wanted, key, &mut tests) } else { wanted.node });
         }
         if found.packed {
-            let all = numbers.into_iter().reduce(|all, node| {
-                self.b.push(Expr::Arithmetic { op: Arithmetic::Add, a: all, b: node, fault: None })
-            });
+            let all = numbers
+                .into_iter()
+                .reduce(|all, node| self.b.push(Expr::Arithmetic { op: Arithmetic::Add, a: all, b: node, fault: None }));
             let mut all = all.unwrap_or_else(|| self.b.null(Type::I64));
             if let Some(condition) = self.b.all(&tests) {
                 let otherwise = self.b.null(Type::I64);
@@ -564,8 +567,12 @@ impl Lowering<'_> {
             (Kind::Integer | Kind::Decimal { .. }, Kind::Integer | Kind::Decimal { .. }) => {
                 let (from, to) = (scale(&value.kind), scale(&key.kind));
                 let factor = |digits: u32| power_of_ten(digits).ok_or_else(refused);
-                if to >= from { self.times(value.node, factor(to - from)?, 1) } else { self.times(value.node, 1, factor(from - to)?) }
-                    .ok_or_else(refused)
+                if to >= from {
+                    self.times(value.node, factor(to - from)?, 1)
+                } else {
+                    self.times(value.node, 1, factor(from - to)?)
+                }
+                .ok_or_else(refused)
             }
             (Kind::Timestamp { unit: from, tick: x, zoned: p }, Kind::Timestamp { unit: to, tick: y, zoned: q })
                 if x == y && p == q =>
@@ -603,7 +610,8 @@ impl Lowering<'_> {
     fn times(&mut self, a: ExprId, up: i128, down: i128) -> Option<ExprId> {
         let mut node = a;
         if up != 1 {
-            let wide = self.b.bounds(a).is_some_and(|(low, high)| low.checked_mul(up).is_some() && high.checked_mul(up).is_some());
+            let wide =
+                self.b.bounds(a).is_some_and(|(low, high)| low.checked_mul(up).is_some() && high.checked_mul(up).is_some());
             let ty = if wide { self.b.arithmetic_type(a) } else { Type::I128 };
             node = if wide {
                 let factor = self.whole(up);
