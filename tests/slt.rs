@@ -29,7 +29,7 @@ use support::server::Server;
 const SEPARATOR: &str = " | ";
 
 /// The folders below `tests/slt` whose queries devices run.
-const ON_DEVICES: [&str; 5] = ["scan", "filter", "project", "aggregate", "top_k"];
+const ON_DEVICES: [&str; 6] = ["scan", "filter", "project", "aggregate", "top_k", "join"];
 
 /// Fewer queries than this prove too little of devices.
 const FEWEST_QUERIES: usize = 1000;
@@ -252,7 +252,11 @@ impl Explained {
         // A device that fails hands its part of the plan on, and EXPLAIN ANALYZE says so.
         let nodes: Vec<&str> = plan.lines().filter(|line| line.contains("DeviceExec: device=")).collect();
         let on_device = !nodes.is_empty() && nodes.iter().all(|line| line.contains("device=cpu") && !line.contains(", not "));
+        // A join may hide behind what a device does below it.
+        let joins = ["HashJoinExec", "NestedLoopJoinExec", "CrossJoinExec", "SortMergeJoinExec"];
+        let joined = joins.iter().find(|join| plan.lines().any(|line| line.trim_start().starts_with(**join)));
         match self {
+            Self::Device if joined.is_some() => joined.map(|join| format!("no device runs {join}")),
             Self::Device => (!on_device).then(|| "no device runs it".to_owned()),
             Self::Refused(text) => (!refused.contains(text.as_str())).then(|| format!("it is not refused with \"{text}\"")),
             Self::Streams => (!nodes.is_empty()).then(|| "it does not stream".to_owned()),

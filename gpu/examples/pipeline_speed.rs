@@ -125,6 +125,7 @@ fn pipeline(columns: &[Type], parameters: &[Type], nodes: Nodes, condition: Opti
         columns: columns.iter().map(|ty| ValueType::of(*ty)).collect(),
         parameters: parameters.to_vec(),
         tables: vec![],
+        indexes: vec![],
         exprs: nodes.0,
         body: match condition {
             Some(condition) => vec![Statement::If { condition, then: emit }],
@@ -189,7 +190,7 @@ fn by_order(lines: bool) -> Pipeline {
 
 fn run(kernel: &Arc<dyn Kernel>, chunks: &[Chunk], scalars: &[i128], threads: usize) -> Output {
     let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
-    let values = Values { scalars: scalars.iter().map(|value| Scalar::Int(*value)).collect(), tables: vec![] };
+    let values = Values { scalars: scalars.iter().map(|value| Scalar::Int(*value)).collect(), tables: vec![], indexes: vec![] };
     let mut execution = kernel.clone().start(Run { values, rows, cancel: Cancel::default(), threads }).expect("starts");
     execution.push(chunks).expect("runs");
     execution.finish().expect("finishes").0

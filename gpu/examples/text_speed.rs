@@ -80,7 +80,12 @@ fn measure(name: &str, text: &str, texts: &[Arc<Column>], parameters: &[&str], c
         let (mut best, mut least) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..5 {
             let scalars = parameters.iter().map(|text| Scalar::Text((*text).into())).collect();
-            let run = Run { values: Values { scalars, tables: vec![] }, rows: rows as u64, cancel: Cancel::default(), threads };
+            let run = Run {
+                values: Values { scalars, tables: vec![], indexes: vec![] },
+                rows: rows as u64,
+                cancel: Cancel::default(),
+                threads,
+            };
             let (began, used) = (Instant::now(), processor_seconds());
             let mut execution = kernel.clone().start(run).expect("starts");
             execution.push(&chunks).expect("runs");

@@ -16,6 +16,7 @@ pub mod column;
 mod device;
 mod error;
 pub mod interpret;
+pub mod join;
 pub mod memory;
 pub mod primitive;
 pub mod program;

@@ -49,7 +49,7 @@ fn pipeline(columns: &[Vec<Arc<Column>>], exprs: Vec<Expr>, condition: Option<u3
         None => emit,
     };
     let columns = columns.iter().map(|column| column[0].ty).collect();
-    Pipeline { columns, parameters: vec![], tables: vec![], exprs, body, sink }
+    Pipeline { columns, parameters: vec![], tables: vec![], indexes: vec![], exprs, body, sink }
 }
 
 fn run(pipeline: &Pipeline, values: Values, chunks: &[Chunk], threads: usize) -> Result<(Output, Counters)> {
@@ -180,7 +180,7 @@ fn dense_groups_do_not_depend_on_their_number() {
         let sink = Sink::Group { keys, aggregates, strategy: Strategy::Dense };
         let mut pipeline = pipeline(&columns, exprs, Some(2), sink);
         pipeline.parameters = vec![Type::U8, Type::U8];
-        let bounds = Values { scalars: vec![Scalar::Int(low.into()), Scalar::Int(high.into())], tables: vec![] };
+        let bounds = Values { scalars: vec![Scalar::Int(low.into()), Scalar::Int(high.into())], tables: vec![], indexes: vec![] };
         for threads in [1, 2] {
             let (output, _) = run(&pipeline, bounds.clone(), &chunks(&columns), threads).unwrap();
             let (keys, sums, counts) = (values::<u16>(&output, 0), values::<i64>(&output, 1), values::<i64>(&output, 2));

@@ -82,6 +82,7 @@ fn pipeline(number: i128) -> Pipeline {
         columns: vec![ValueType::of(Type::I64)],
         parameters: vec![],
         tables: vec![],
+        indexes: vec![],
         exprs: vec![constant],
         body: vec![Statement::Emit],
         sink: Sink::Materialize { columns: vec![ExprId(0)] },

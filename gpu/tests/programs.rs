@@ -1,6 +1,7 @@
 //! Row programs on every device: the files of `programs/`, and random ones.
 //!
-//! `UPDATE=1` rewrites what the files expect; `RANDOM_SEED` and `RANDOM_COUNT` choose other random programs, or more.
+//! `UPDATE=1` rewrites what the files expect; `RANDOM_SEED` and `RANDOM_COUNT` choose other random programs, or more;
+//! `DEVICE` names the only device that they run on.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::sync::Arc;
 
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::{
-    AggregateOp, Arithmetic, Bits, Comparison, DatePart, Expr, Math, MathPair, Pipeline, Sink, Strategy, Type,
+    AggregateOp, Arithmetic, Bits, Comparison, DatePart, Expr, LoopKind, Math, MathPair, Pipeline, Sink, Statement, Strategy,
+    Type,
 };
 use warpwise_gpu::testing::{Random, check_case, check_file, check_random, generate};
 use warpwise_gpu::{Bandwidth, Cpu, Device, Emulated, Interpreter, Kernel, Kind, Memory, Result};
@@ -20,7 +22,9 @@ const RANDOM_COUNT_EMULATED: u64 = 60;
 
 /// The devices that everything here runs on.
 fn devices() -> Vec<Box<dyn Device>> {
-    vec![Box::new(Interpreter), Box::new(Cpu::find()), Box::new(Emulated::default())]
+    let all: Vec<Box<dyn Device>> = vec![Box::new(Interpreter), Box::new(Cpu::find()), Box::new(Emulated::default())];
+    let wanted = std::env::var("DEVICE").ok();
+    all.into_iter().filter(|device| wanted.as_ref().is_none_or(|name| *name == device.name())).collect()
 }
 
 /// Every `.program` file, in order.
@@ -93,7 +97,7 @@ fn random_programs_have_everything() {
         nulls += u64::from(found.rows.iter().flatten().any(Option::is_none));
     }
     let words = "column parameter constant negate in_range member lookup not and or is_null is_distinct select coalesce null_if \
-                 cast date_part add_months place text_length text_match text_position text_slice text_trim if stage emit materialize bitmap group top_k order key count sum min max \
+                 cast date_part add_months place text_length text_match text_position text_slice text_trim probe current loop if stage emit materialize bitmap mark group top_k order key count sum min max \
                  count_distinct sum_distinct";
     let mut wanted: Vec<&str> = words.split(' ').collect();
     wanted.extend(["add !", "divide !", "multiply !", "negate !", "cast !", "sum !"]);
@@ -177,7 +181,7 @@ impl Device for Wrong {
 /// The comparison is worth something: it finds devices that are wrong, in files and in random programs.
 #[test]
 fn wrong_devices_are_found() {
-    let wrongs: [(&str, Mistake); 6] = [
+    let wrongs: [(&str, Mistake); 7] = [
         ("less", |pipeline| {
             each(pipeline, |expr| {
                 if let Expr::Compare { op: op @ Comparison::Less, .. } = expr {
@@ -206,6 +210,13 @@ fn wrong_devices_are_found() {
                 }
             });
         }),
+        ("loop", |pipeline| {
+            loops(&mut pipeline.body, &mut |kind| {
+                if *kind == LoopKind::None {
+                    *kind = LoopKind::Each;
+                }
+            });
+        }),
         ("max", |pipeline| {
             if let Sink::Group { aggregates, .. } = &mut pipeline.sink {
                 for aggregate in aggregates.iter_mut().filter(|aggregate| aggregate.op == AggregateOp::Max) {
@@ -222,8 +233,21 @@ fn wrong_devices_are_found() {
     for (name, wrong) in wrongs {
         let device = Wrong(wrong);
         assert!(files().iter().any(|file| check_file(file, &device).is_err()), "the files do not see a wrong {name}");
-        let found = (1..3000).any(|seed| check_case(&device, &generate(&mut Random::new(seed))).is_err());
+        let found = (1..6000).any(|seed| check_case(&device, &generate(&mut Random::new(seed))).is_err());
         assert!(found, "random programs do not see a wrong {name}");
+    }
+}
+
+fn loops(block: &mut [Statement], change: &mut impl FnMut(&mut LoopKind)) {
+    for statement in block {
+        match statement {
+            Statement::Loop { kind, then, .. } => {
+                change(kind);
+                loops(then, change);
+            }
+            Statement::If { then, .. } => loops(then, change),
+            Statement::Stage | Statement::Emit => {}
+        }
     }
 }
 

@@ -84,8 +84,11 @@ select distinct l from refusals_t where id < 100 limit 500
 -- refused: WindowAggExec
 select id, sum(i) over (order by id) as running from refusals_t where id < 10
 
--- refused: HashJoinExec
-select count(*) from refusals_t t join refusals_other o on t.id = o.id where t.i >= 0
+-- refused: type Interval(MonthDayNano) has no device form
+select count(*) from refusals_t a join refusals_t b on a.e = b.e where a.id < 100 and b.id < 100
+
+-- refused: makes new text
+select count(*) from refusals_t t join refusals_other o on t.id = o.id and t.t || o.name = 'word 1one'
 
 -- refused: UnionExec
 select count(*) from (select id from refusals_t where id < 5 union all select id from refusals_other where id > 1) x
@@ -183,5 +186,8 @@ select count(*) from refusals_t where ts + i * interval '1 day' > timestamp '202
 -- refused: first_value
 select distinct on (k) k, i, id from refusals_t where id < 100 order by k, i, id
 
--- refused: NestedLoopJoinExec
-select count(*) from refusals_t t, refusals_other o where t.id < o.id and t.id < 100
+-- refused: makes new text
+select count(*) from refusals_t t, refusals_other o where t.t || o.name < 'word 1p' and t.id < 100
+
+-- refused: UnionExec
+select count(*) from refusals_t t join (select id from refusals_other union all select id + 1 from refusals_other) o on t.id = o.id

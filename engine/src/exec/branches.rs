@@ -31,11 +31,11 @@ pub fn together(parts: &[(&Held, &Branch)]) -> Result<Held> {
         joined(&pieces, *ty, rows)
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
-    Ok(Held { output: Output { rows, columns }, leaves })
+    Ok(Held { output: Output { rows, columns }, leaves, present: None })
 }
 
 /// The same, with what is computed computed.
-fn stored(held: &Held) -> Result<Held> {
+pub fn stored(held: &Held) -> Result<Held> {
     let mut held = held.clone();
     for at in 0..held.leaves.made.len() {
         let Made::Computed(formula) = held.leaves.made[at].clone() else { continue };

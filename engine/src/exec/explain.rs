@@ -7,9 +7,9 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::device_exec::DeviceExec;
 use super::devices::Devices;
-use super::report::{Report, StageReport};
+use super::report::{BuildReport, Report, StageReport};
 use crate::offload::Refusal;
-use crate::offload::branches::lower_into;
+use crate::offload::foresee::foresee;
 use crate::offload::lower::Knowledge;
 use crate::offload::plan::Chain;
 
@@ -54,27 +54,63 @@ fn operators(node: &DeviceExec, indent: usize) -> Vec<String> {
         "emulated" => "Emulated",
         _ => "Device",
     };
-    let chain = node.chain();
     let mut lines = Vec::new();
-    for (depth, at) in (0..chain.operators.len()).rev().enumerate() {
-        let operator = &chain.operators[at];
-        let last_of_stage = chain.operators.get(at + 1).is_none_or(|next| next.stage != operator.stage);
-        let mut line = format!("{:indent$}{prefix}{}: {}", "", operator.name, operator.detail, indent = indent + 2 * (depth + 1));
-        if let Some(report) = &report
-            && last_of_stage
-            && let Some(stage) = report.stages.get(operator.stage)
-        {
-            line.push_str(&measured(stage, node.devices(), &device));
-        }
-        if operator.name == "Scan" {
-            line.push_str(&match &report {
-                Some(report) => loaded(report),
-                None => unread(node.devices().inputs.unread(chain)),
-            });
-        }
-        lines.push(line);
-    }
+    Operators { devices: node.devices(), device: &device, prefix, lines: &mut lines }.of(
+        node.chain(),
+        report.as_ref(),
+        indent + 2,
+    );
     lines
+}
+
+/// The operators of chains, line by line.
+struct Operators<'a> {
+    devices: &'a Devices,
+    device: &'a str,
+    prefix: &'a str,
+    lines: &'a mut Vec<String>,
+}
+
+impl Operators<'_> {
+    /// Those of a chain from the last one down, each further in than the one above; below a join first its build side.
+    fn of(&mut self, chain: &Chain, report: Option<&Report>, mut indent: usize) {
+        for at in (0..chain.operators.len()).rev() {
+            let operator = &chain.operators[at];
+            let last_of_stage = chain.operators.get(at + 1).is_none_or(|next| next.stage != operator.stage);
+            let mut line = format!("{:indent$}{}{}: {}", "", self.prefix, operator.name, operator.detail);
+            if let Some(report) = report
+                && last_of_stage
+                && let Some(stage) = report.stages.get(operator.stage)
+            {
+                line.push_str(&measured(stage, self.devices, self.device));
+            }
+            if operator.name == "Scan" {
+                line.push_str(&match report {
+                    Some(report) => loaded(report),
+                    None => unread(self.devices.inputs.unread(chain)),
+                });
+            }
+            indent += 2;
+            let Some(join) = &operator.join else {
+                self.lines.push(line);
+                continue;
+            };
+            let build = report.and_then(|report| report.builds.get(&join.id));
+            if let Some(build) = build {
+                line.push_str(&grouped(build, report.and_then(|report| report.stages.get(operator.stage))));
+            }
+            self.lines.push(line);
+            self.of(&join.build, build.map(|build| &build.report), indent);
+        }
+    }
+}
+
+/// What a join met: `[build rows=1000 direct, grouped in 0.100 ms, probe rows=60175]`.
+fn grouped(build: &BuildReport, stage: Option<&StageReport>) -> String {
+    let probe = stage.map_or(String::new(), |stage| format!(", probe rows={}", stage.counters.rows));
+    let time = build.group.as_secs_f64() * 1e3;
+    let rows = if build.marks { "marked rows" } else { "build rows" };
+    format!(" [{rows}={} {}, grouped in {time:.3} ms{probe}]", build.rows, build.form)
 }
 
 /// What one stage took: `[rows=4, time=12.1 ms, 11.0 MB, 5.4 GB/s, 40 % of peak, compile=0.6 ms]`.
@@ -148,23 +184,25 @@ pub fn programs(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
 }
 
 fn chain_programs(chain: &Chain, devices: &Devices) -> Vec<String> {
-    let segments = match devices.inputs.look(chain) {
-        Ok(segments) => segments,
-        Err(refusal) => return vec![format!("-- no program: {refusal}")],
-    };
-    let (inputs, complete) = devices.inputs.expected(chain, &segments);
-    let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
-    let rows = segments.rows();
     let mut text = Vec::new();
-    if !complete {
+    let mut knowledge = Knowledge::Data;
+    let foreseen = foresee(chain, &devices.inputs, &mut knowledge);
+    if knowledge == Knowledge::Types {
         text.push("-- not all columns are loaded yet: their types are the widest".to_owned());
     }
-    let mut lowered = Vec::new();
-    if let Err(refusal) = lower_into(&chain.stages, &inputs, rows, knowledge, &mut lowered) {
-        text.push(format!("-- pipeline {} is refused: {refusal}", lowered.len()));
-    }
-    for (at, pipeline) in lowered.iter().enumerate() {
-        text.push(format!("-- row program of pipeline {at} over {}", chain.table.name));
+    let programs = match foreseen {
+        Ok(Some(foreseen)) => foreseen.programs,
+        Ok(None) => {
+            text.push("-- no program: what lies in columns that are not loaded yet decides".to_owned());
+            Vec::new()
+        }
+        Err(refusal) => {
+            text.push(format!("-- no program: {refusal}"));
+            Vec::new()
+        }
+    };
+    for (at, (table, pipeline)) in programs.iter().enumerate() {
+        text.push(format!("-- row program of pipeline {at} over {table}"));
         text.extend(pipeline.to_string().lines().map(str::to_owned));
         text.push(format!("-- CUDA C++ of pipeline {at}"));
         text.extend(cuda_text(pipeline).lines().map(str::to_owned));

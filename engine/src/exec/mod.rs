@@ -2,16 +2,18 @@
 //!
 //! [`devices`] knows the machine's devices, the columns they hold and the code compiled for them; [`inputs`] brings a table's
 //! columns to them, `parquet` and [`prune`] those of files; [`device_exec`] is the one node of a plan that runs stages; [`run`]
-//! runs them on one device, `stream` part by part where columns are too many; [`report`] says what that took, [`explain`]
+//! runs them on one device, [`build`] groups the build sides of their joins, `parts` runs joins that are no step of one program, `stream` runs part by part where columns are too many; [`report`] says what that took, [`explain`]
 //! tells a person. [`table_scan`] is how a plan's scans say which table they read; [`pieces`] keeps joins that stay with
 //! DataFusion from holding a thread.
 
 mod branches;
+pub mod build;
 pub mod device_exec;
 pub mod devices;
 pub mod explain;
 pub mod inputs;
 mod parquet;
+mod parts;
 pub mod pieces;
 pub mod prune;
 pub mod report;

@@ -31,7 +31,7 @@ pub fn wanted(chain: &Chain, groups: &[Group], names: &[SegmentRows]) -> Option<
     let stage = chain.stages.first()?;
     let filters = stage.steps.iter().map_while(|step| match step {
         Step::Filter(filter) => Some(Arc::clone(filter)),
-        Step::Project(..) | Step::Pick(..) => None,
+        Step::Project(..) | Step::Pick(..) | Step::Join(_) => None,
     });
     let filters: Vec<_> = filters.collect();
     if filters.is_empty() {

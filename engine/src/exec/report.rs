@@ -1,5 +1,6 @@
 //! What a run took, for EXPLAIN ANALYZE and for records.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use warpwise_gpu::Counters;
@@ -49,6 +50,25 @@ pub struct Report {
     pub unwanted: usize,
     /// The stages in order.
     pub stages: Vec<StageReport>,
+    /// The build sides of its joins, by the joins' numbers.
+    pub builds: HashMap<u64, BuildReport>,
+    /// Joins of which it showed that they are steps of a program.
+    pub decided: HashSet<u64>,
     /// Devices that did not do it, and why.
     pub failures: Vec<(String, String)>,
+}
+
+/// What a build side took.
+#[derive(Debug, Clone, Default)]
+pub struct BuildReport {
+    /// Rows that it has.
+    pub rows: u64,
+    /// How they are found.
+    pub form: &'static str,
+    /// Whether those rows are the join's own, and the other side marked them.
+    pub marks: bool,
+    /// How long they were grouped by their keys.
+    pub group: Duration,
+    /// What it took to run it.
+    pub report: Report,
 }

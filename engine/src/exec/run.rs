@@ -17,19 +17,25 @@ use warpwise_gpu::program::prune::may_match;
 use warpwise_gpu::{Cancel, Device, Error, First, Result, Run};
 
 use super::branches::together;
+use super::build::built;
 use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
-use super::report::{Report, StageReport};
+use super::report::{BuildReport, Report, StageReport};
 use super::stream::{Streamed, is_too_much, survey};
 use crate::function::average::Mean;
 use crate::offload::Refusal;
+use crate::offload::built::Builds;
 use crate::offload::formula::{Formula, Quantity};
-use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, lower};
-use crate::offload::plan::{Branch, Chain, End, Stage, Step};
+use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, Present, lower};
+use crate::offload::plan::{Branch, Chain, End, Join, Stage, Step};
+use crate::offload::subquery::have_run;
 use crate::offload::value::{InputColumn, Kind};
 
 /// Chunks that are given to a device at once.
 const AT_ONCE: usize = 256;
+
+/// Rows that a join may leave without being counted first.
+const UNCOUNTED: u64 = 1 << 24;
 
 fn refused(refusal: Refusal) -> Error {
     Error::Unsupported(refusal.to_string())
@@ -42,11 +48,13 @@ pub struct Held {
     pub output: Output,
     /// What they mean.
     pub leaves: Leaves,
+    /// Which values they say whether they are there, where that is all they say.
+    pub present: Option<Present>,
 }
 
 /// Where a stage's rows come from.
 #[derive(Clone, Copy)]
-enum Source<'a> {
+pub enum Source<'a> {
     /// The table.
     Table,
     /// What a stage left, under the names of a schema.
@@ -54,17 +62,19 @@ enum Source<'a> {
 }
 
 /// A run of a chain.
-struct Running<'a> {
+pub struct Running<'a> {
     chain: &'a Chain,
-    devices: &'a Devices,
-    device: &'a Arc<dyn Device>,
-    cancel: &'a Cancel,
-    segments: Segments,
+    pub(super) devices: &'a Devices,
+    pub(super) device: &'a Arc<dyn Device>,
+    pub(super) cancel: &'a Cancel,
+    pub(super) segments: Segments,
     /// What is known of the table's columns; and whether that was all there is to know.
     inputs: Vec<InputColumn>,
     complete: bool,
     resident: HashMap<usize, ResidentColumn>,
-    report: &'a mut Report,
+    pub(super) report: &'a mut Report,
+    /// The build sides that have run.
+    pub(super) builds: Builds,
     /// What the stage of the chain that runs now has taken.
     taken: StageReport,
 }
@@ -78,14 +88,29 @@ pub fn run(
     schema: &SchemaRef,
     report: &mut Report,
 ) -> Result<RecordBatch> {
+    decode(&held(chain, devices, device, cancel, Builds::new(), report)?, schema)
+}
+
+/// The same, as the last stage left it; some build sides may have run.
+pub fn held(
+    chain: &Chain,
+    devices: &Devices,
+    device: &Arc<dyn Device>,
+    cancel: &Cancel,
+    builds: Builds,
+    report: &mut Report,
+) -> Result<Held> {
     cancel.check()?;
+    if !have_run(&chain.stages) {
+        return Err(Error::Unsupported("a scalar subquery that has not run yet".to_owned()));
+    }
     let all = devices.inputs.segments(&chain.table)?;
     report.segments = all.len();
     let segments = devices.inputs.wanted(chain, all);
     report.unwanted = report.segments - segments.len();
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let (resident, taken) = (HashMap::new(), StageReport::default());
-    let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, taken };
+    let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, builds, taken };
     let mut held: Option<Held> = None;
     for (at, stage) in chain.stages.iter().enumerate() {
         let source = match &held {
@@ -95,7 +120,7 @@ pub fn run(
         held = Some(running.stage(stage, chain.stages.get(at + 1), source)?);
         running.report.stages.push(std::mem::take(&mut running.taken));
     }
-    decode(&held.ok_or_else(without_stages)?, schema)
+    held.ok_or_else(without_stages)
 }
 
 fn without_stages() -> Error {
@@ -121,7 +146,7 @@ impl Running<'_> {
     }
 
     /// Runs a stage; of what it leaves only what `next` wants is needed.
-    fn stage(&mut self, stage: &Stage, next: Option<&Stage>, source: Source<'_>) -> Result<Held> {
+    pub(super) fn stage(&mut self, stage: &Stage, next: Option<&Stage>, source: Source<'_>) -> Result<Held> {
         self.cancel.check()?;
         if let End::Branches(branches) = &stage.end {
             let mut parts = Vec::new();
@@ -134,6 +159,12 @@ impl Running<'_> {
             self.taken.rows = held.output.rows as u64;
             return Ok(held);
         }
+        if let Some(held) = self.in_parts(stage, next, source)? {
+            return Ok(held);
+        }
+        for join in stage.joins() {
+            self.build(join)?;
+        }
         match (self.lowered(stage, next, source), &stage.instead) {
             (Err(Error::Unsupported(_)), Some(instead)) => {
                 let mut held = self.stages(instead, source)?;
@@ -142,6 +173,26 @@ impl Running<'_> {
             }
             (held, _) => held,
         }
+    }
+
+    /// Runs the build side of a join, where it has not run yet.
+    fn build(&mut self, join: &Join) -> Result<()> {
+        if self.builds.contains_key(&join.id) {
+            return Ok(());
+        }
+        let mut report = Report::default();
+        let held = held(&join.build, self.devices, self.device, self.cancel, Builds::new(), &mut report)?;
+        self.keep_build(join, &held, report)
+    }
+
+    /// Keeps a build side that has run.
+    pub(super) fn keep_build(&mut self, join: &Join, held: &Held, report: Report) -> Result<()> {
+        let began = Instant::now();
+        let built = built(join, held, self.devices.threads, self.cancel)?;
+        let found = BuildReport { rows: built.rows as u64, form: built.form(), marks: false, group: began.elapsed(), report };
+        self.report.builds.insert(join.id, found);
+        self.builds.insert(join.id, Arc::new(built));
+        Ok(())
     }
 
     /// Runs a stage by a program of its own.
@@ -158,12 +209,13 @@ impl Running<'_> {
             }
             Source::Stage(held, schema) => {
                 let (inputs, places) = held.leaves.inputs(schema);
-                let lowered = lower(stage, &inputs, held.output.rows as u64, Knowledge::Data).map_err(refused)?;
+                let lowered = lower(stage, &inputs, held.output.rows as u64, Knowledge::Data, &self.builds).map_err(refused)?;
                 let columns = lowered.reads.iter().map(|at| &held.output.columns[places[*at]]).collect::<Vec<_>>();
                 let chunks = over_output(held.output.rows, &columns);
                 (lowered, chunks, None)
             }
         };
+        self.make_room(stage, source, &lowered)?;
         let (kernel, compiled) = self.devices.kernels.get_or_compile(self.device.as_ref(), &lowered.pipeline)?;
         let all = chunks.len();
         chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
@@ -191,9 +243,35 @@ impl Running<'_> {
         for numbered in &lowered.numbered {
             output.columns[numbered.at] = numbered.spelled(&output.columns[numbered.at]);
         }
+        let output = match &lowered.taking {
+            Some(taking) => taking.taken(output)?,
+            None => output,
+        };
         (taken.rows, taken.counters) = (output.rows as u64, counters);
         self.taken.add(taken);
-        Ok(Held { output, leaves: lowered.leaves })
+        Ok(Held { output, leaves: lowered.leaves, present: lowered.present })
+    }
+
+    /// Looks whether there is room for what a join leaves, where that may be much more than it reads: the same rows are counted
+    /// first.
+    fn make_room(&mut self, stage: &Stage, source: Source<'_>, lowered: &Lowered) -> Result<()> {
+        let Sink::Materialize { .. } = lowered.pipeline.sink else { return Ok(()) };
+        let rows = match source {
+            Source::Table => self.segments.rows(),
+            Source::Stage(held, _) => held.output.rows as u64,
+        };
+        if lowered.fan_out == 1 || rows.saturating_mul(lowered.fan_out) <= UNCOUNTED {
+            return Ok(());
+        }
+        let count = self.lowered(&stage.counting(), None, source)?;
+        let bytes = count.output.columns.first().map_or(&[][..], |column| column.values.as_slice());
+        let count = bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let bits: u64 = lowered.leaves.types.iter().map(|ty| u64::from(ty.ty.bits()) + u64::from(ty.nullable)).sum();
+        let most = self.devices.inputs.budget();
+        if count.saturating_mul(bits) / 8 > most {
+            return Err(Error::Unsupported(format!("{count} rows of a join, which are more than there is memory for")));
+        }
+        Ok(())
     }
 
     /// The program of a stage over the table, and the chunks that it reads. Which columns it reads shows only when it is lowered,
@@ -205,7 +283,7 @@ impl Running<'_> {
         // Whether the columns turned out to be as they were expected.
         let mut as_expected = self.complete;
         loop {
-            let lowered = unless_data_decide(lower(stage, &self.inputs, rows, knowledge), knowledge)?;
+            let lowered = unless_data_decide(lower(stage, &self.inputs, rows, knowledge, &self.builds), knowledge)?;
             let reads = self.reads(lowered.as_ref());
             let missing: Vec<usize> = reads.iter().copied().filter(|at| !self.resident.contains_key(at)).collect();
             if missing.is_empty()
@@ -253,7 +331,8 @@ impl Running<'_> {
         let (chain, inputs) = (self.chain, &self.devices.inputs);
         let mut knowledge = Knowledge::Types;
         loop {
-            let lowered = unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge), knowledge)?;
+            let lowered =
+                unless_data_decide(lower(stage, &self.inputs, self.segments.rows(), knowledge, &self.builds), knowledge)?;
             let reads = self.reads(lowered.as_ref());
             let known = |at: &usize| inputs.known(chain, &self.segments, *at);
             let unknown: Vec<usize> = reads.iter().copied().filter(|at| known(at).is_none()).collect();
@@ -292,7 +371,7 @@ fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
     // What could fail would fail for groups that are left out, too.
     let projected = next.steps.iter().filter_map(|step| match step {
         Step::Project(exprs, _) => Some(exprs),
-        Step::Filter(_) | Step::Pick(..) => None,
+        Step::Filter(_) | Step::Pick(..) | Step::Join(_) => None,
     });
     if !order.iter().map(|by| &by.expr).chain(projected.flatten()).all(is_harmless) {
         return None;
@@ -301,14 +380,15 @@ fn first_of(next: &Stage, lowered: &Lowered) -> Option<First> {
     // Through the columns as they are passed on; a filter would have others be the first.
     for step in next.steps.iter().rev() {
         column = match step {
-            Step::Filter(_) => return None,
+            Step::Filter(_) | Step::Join(_) => return None,
             Step::Pick(columns, _) => *columns.get(column)?,
             Step::Project(exprs, _) => exprs.get(column)?.downcast_ref::<DataFusionColumn>()?.index(),
         };
     }
     match lowered.leaves.made.get(column)? {
         Made::Column { at, .. } => {
-            let aggregate = at.checked_sub(keys.len())?;
+            let keys = lowered.taking.as_ref().map_or(keys.len(), |taking| taking.keys.len());
+            let aggregate = at.checked_sub(keys)?;
             Some(First { aggregate, descending: first.options.descending, count: *limit })
         }
         Made::Computed(_) => None,

@@ -162,7 +162,11 @@ impl Lowering<'_> {
         for key in keys {
             values.push(self.expr(key, scope)?);
         }
-        let grouping = self.grouping(&values, rows, aggregates.len());
+        let (grouped, taking) = match self.by_partner(&values) {
+            Some((grouped, taking)) => (grouped, Some(taking)),
+            None => (values.clone(), None),
+        };
+        let grouping = self.grouping(&grouped, rows, aggregates.len());
         let mut made: Vec<Made> =
             values.into_iter().enumerate().map(|(at, value)| Made::Column { at, kind: value.kind }).collect();
         let hashed = grouping.strategy == Strategy::Hash;
@@ -177,7 +181,7 @@ impl Lowering<'_> {
             });
         }
         let sink = Sink::Group { keys: grouping.keys, aggregates: sinking.aggregates, strategy: grouping.strategy };
-        Ok(Shape { sink, made, numbered: grouping.numbered })
+        Ok(Shape { sink, made, numbered: grouping.numbered, taking })
     }
 
     /// How at most `rows` rows are grouped by values, so many aggregates of each group being kept.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use warpwise_gpu::program::{Bounds, Pipeline, Type, ValueType};
 
+use super::built::Builds;
 use super::lower::{Knowledge, Leaves, Made, lower};
 use super::plan::{Branch, End, Stage, Take};
 use super::refusal::Refusal;
@@ -15,8 +16,9 @@ pub fn lower_all(
     inputs: &[InputColumn],
     rows: u64,
     knowledge: Knowledge,
+    builds: &Builds,
 ) -> Result<(Option<Leaves>, Option<usize>), Refusal> {
-    lower_into(stages, inputs, rows, knowledge, &mut Vec::new())
+    lower_into(stages, inputs, rows, knowledge, builds, &mut Vec::new())
 }
 
 /// The same; notes the programs in the order in which they run.
@@ -25,12 +27,13 @@ pub fn lower_into(
     inputs: &[InputColumn],
     rows: u64,
     knowledge: Knowledge,
+    builds: &Builds,
     programs: &mut Vec<Pipeline>,
 ) -> Result<(Option<Leaves>, Option<usize>), Refusal> {
     let (mut left, mut most): (Option<Leaves>, Option<usize>) = (None, None);
     let (mut inputs, mut knowledge) = (inputs.to_vec(), knowledge);
     for stage in stages {
-        let (leaves, rows) = lower_stage(stage, &inputs, rows, knowledge, programs)?;
+        let (leaves, rows) = lower_stage(stage, &inputs, rows, knowledge, builds, programs)?;
         // Of what a stage leaves no more is known when it has run.
         knowledge = Knowledge::Data;
         most = rows.or(most);
@@ -45,13 +48,14 @@ fn lower_stage(
     inputs: &[InputColumn],
     rows: u64,
     knowledge: Knowledge,
+    builds: &Builds,
     programs: &mut Vec<Pipeline>,
 ) -> Result<(Leaves, Option<usize>), Refusal> {
     if let End::Branches(branches) = &stage.end {
         let mut parts = Vec::new();
         let mut most = Some(0usize);
         for branch in branches {
-            let (leaves, rows) = match lower_into(&branch.stages, inputs, rows, knowledge, programs)? {
+            let (leaves, rows) = match lower_into(&branch.stages, inputs, rows, knowledge, builds, programs)? {
                 (Some(leaves), rows) => (leaves, rows),
                 (None, _) => (as_they_are(inputs), None),
             };
@@ -61,13 +65,13 @@ fn lower_stage(
         let parts: Vec<(&Leaves, &Branch)> = parts.iter().map(|(leaves, branch)| (leaves, *branch)).collect();
         return Ok((described(&parts)?.picked(stage.picked.as_deref()), most));
     }
-    match (lower(stage, inputs, rows, knowledge), &stage.instead) {
+    match (lower(stage, inputs, rows, knowledge, builds), &stage.instead) {
         (Ok(lowered), _) => {
             let most = lowered.most_rows();
             programs.push(lowered.pipeline);
             Ok((lowered.leaves, most))
         }
-        (Err(refusal), Some(instead)) => match lower_into(instead, inputs, rows, knowledge, programs)? {
+        (Err(refusal), Some(instead)) => match lower_into(instead, inputs, rows, knowledge, builds, programs)? {
             (Some(leaves), most) => Ok((leaves.picked(stage.picked.as_deref()), most)),
             (None, _) => Err(refusal),
         },

@@ -22,6 +22,7 @@ use warpwise_gpu::program::{Arithmetic, Bits, Expr, Scalar, Type};
 use super::compare::comparison;
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
+use super::subquery::{is_subquery, with_stand_ins};
 use super::text::{NEW_TEXT, REGULAR};
 use super::value::{Kind, Value};
 use super::words::Words;
@@ -68,7 +69,8 @@ pub fn constant(expr: &Arc<dyn PhysicalExpr>) -> Result<Option<ScalarValue>, Ref
     if let Some(name) = volatile(expr) {
         return Err(Refusal::new(expr, format!("function {name} is volatile")));
     }
-    if !expr.children().is_empty() || is_parameter(expr) {
+    if !expr.children().is_empty() || is_parameter(expr) || is_subquery(expr) {
+        let expr = &with_stand_ins(expr);
         let options = RecordBatchOptions::new().with_row_count(Some(1));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options);
         let value = batch.map_err(Into::into).and_then(|batch| match expr.evaluate(&batch)? {

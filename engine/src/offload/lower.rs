@@ -6,12 +6,14 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use warpwise_gpu::program::builder::power_of_ten;
 use warpwise_gpu::program::{
-    AggregateOp, Block, Bounds, ExprId, Pipeline, Sink, Statement, Strategy, Type, ValueType, Values, verify,
+    AggregateOp, Block, Bounds, ExprId, LoopId, LoopKind, Pipeline, Sink, Statement, Strategy, Type, ValueType, Values, verify,
 };
 
+use super::built::Builds;
 use super::formula::Formula;
 use super::numbered::Numbered;
-use super::plan::{Aggregated, End, Stage, Step};
+use super::partner_groups::Taking;
+use super::plan::{Aggregated, End, Join, Stage, Step};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
 use super::value::{InputColumn, Kind};
@@ -29,6 +31,23 @@ pub struct Lowered {
     pub leaves: Leaves,
     /// Columns that the sink leaves as numbers, and that get their values back.
     pub numbered: Vec<Numbered>,
+    /// How many rows one row becomes at most.
+    pub fan_out: u64,
+    /// What is taken from a join's partner when it has run.
+    pub taking: Option<Taking>,
+    /// Which values it says whether they are there, where that is all that it leaves.
+    pub present: Option<Present>,
+}
+
+/// Values of which each is there or not.
+#[derive(Debug, Clone)]
+pub struct Present {
+    /// The least and the greatest.
+    pub range: Bounds,
+    /// How to read them.
+    pub kind: Kind,
+    /// The type that they are stored in.
+    pub ty: Type,
 }
 
 /// What a stage leaves.
@@ -74,13 +93,15 @@ pub struct Shape {
     pub made: Vec<Made>,
     /// Columns that the sink leaves as numbers of values.
     pub numbered: Vec<Numbered>,
+    /// What is taken from a join's partner when the sink has run.
+    pub taking: Option<Taking>,
 }
 
 impl Shape {
     /// A sink that leaves these columns as they are.
     pub fn keeping(sink: Sink, left: Vec<Left>) -> Self {
         let made = left.into_iter().enumerate().map(|(at, left)| Made::Column { at, kind: left.kind }).collect();
-        Self { sink, made, numbered: Vec::new() }
+        Self { sink, made, numbered: Vec::new(), taking: None }
     }
 }
 
@@ -93,15 +114,44 @@ pub enum Knowledge {
     Types,
 }
 
-/// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows.
-pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowledge) -> Result<Lowered, Refusal> {
+/// What stands around all that happens to a row from there on.
+#[derive(Debug, Clone, Copy)]
+pub enum Around {
+    /// A test that it passes.
+    If(ExprId),
+    /// The rows that it meets.
+    Loop {
+        /// The loop's number.
+        id: LoopId,
+        /// The first row.
+        from: ExprId,
+        /// Behind the last row.
+        to: ExprId,
+        /// How often it goes on.
+        kind: LoopKind,
+        /// Which rows count.
+        condition: Option<ExprId>,
+    },
+}
+
+/// Lowers a stage over `inputs`, one for each column of the stage's input, which has at most `rows` rows. The build sides of
+/// its joins are among `builds`.
+pub fn lower(
+    stage: &Stage,
+    inputs: &[InputColumn],
+    rows: u64,
+    knowledge: Knowledge,
+    builds: &Builds,
+) -> Result<Lowered, Refusal> {
     let mut l = Lowering::new(inputs);
-    l.certain = knowledge == Knowledge::Data;
+    let of = |join: &Join| builds.get(&join.id).ok_or_else(|| Refusal::new("a join", "its build side has not run"));
+    l.certain = knowledge == Knowledge::Data && stage.joins().all(|join| of(join).is_ok_and(|built| built.certain));
     let mut scope = Scope::of_inputs(Arc::clone(&stage.input), &(0..stage.input.fields().len()).collect::<Vec<_>>());
-    let mut conditions = Vec::new();
+    let mut around = Vec::new();
     for step in &stage.steps {
         match step {
-            Step::Filter(predicate) => conditions.extend(l.conditions(predicate, &scope)?),
+            Step::Filter(predicate) => around.extend(l.conditions(predicate, &scope)?.into_iter().map(Around::If)),
+            Step::Join(join) => scope = l.join(join, of(join)?, &scope, &mut around)?,
             Step::Project(exprs, schema) => {
                 let slots = exprs.iter().map(|e| Slot::Computed(Arc::clone(e), Rc::clone(&scope))).collect();
                 scope = Scope::new(Arc::clone(schema), slots);
@@ -109,7 +159,10 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
             Step::Pick(columns, schema) => scope = scope.projected(Arc::clone(schema), columns),
         }
     }
-    let Shape { sink, made, numbered } = match &stage.end {
+    let fan_out = l.fan_out;
+    let rows = rows.saturating_mul(fan_out);
+    let mut present = None;
+    let Shape { sink, made, numbered, taking } = match &stage.end {
         End::Keep => {
             let kept = l.kept(&scope)?;
             let columns = kept.iter().map(|left| left.node).collect();
@@ -123,6 +176,12 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
             }
             l.group(keys, aggregates, &scope, rows, knowledge)?
         }
+        End::Mark => l.mark()?,
+        End::Present(column) => {
+            let (shape, values) = l.present(*column, &scope)?;
+            present = Some(values);
+            shape
+        }
         End::Merge { keys, folded } => l.merge(keys, folded, &scope, rows)?,
         End::Branches(_) => return Err(Refusal::new("several chains", "they have no program of their own")),
         End::TopK { order, limit } => {
@@ -131,8 +190,11 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         }
     };
     let mut body: Block = vec![Statement::Emit];
-    for condition in conditions.into_iter().rev() {
-        body = vec![Statement::If { condition, then: body }];
+    for around in around.into_iter().rev() {
+        body = vec![match around {
+            Around::If(condition) => Statement::If { condition, then: body },
+            Around::Loop { id, from, to, kind, condition } => Statement::Loop { id, from, to, kind, condition, then: body },
+        }];
     }
     let used = std::mem::take(&mut l.used);
     let mut ranges = l.ranges(&sink, rows);
@@ -147,12 +209,16 @@ pub fn lower(stage: &Stage, inputs: &[InputColumn], rows: u64, knowledge: Knowle
         types[column.at].ty = column.ty;
         ranges[column.at] = column.range();
     }
+    let (types, ranges) = match &taking {
+        Some(taking) => taking.described(&types, &ranges),
+        None => (types, ranges),
+    };
     let made = match &stage.picked {
         Some(picked) => picked.iter().map(|at| made[*at].clone()).collect(),
         None => made,
     };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
-    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, numbered })
+    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, fan_out, numbered, taking, present })
 }
 
 impl Lowering<'_> {
@@ -161,7 +227,7 @@ impl Lowering<'_> {
         let of = |id: &ExprId| self.b.bounds(*id);
         match sink {
             Sink::Materialize { columns } | Sink::TopK { columns, .. } => columns.iter().map(of).collect(),
-            Sink::Bitmap => vec![None],
+            Sink::Bitmap | Sink::Mark { .. } => vec![None],
             Sink::Group { keys, aggregates, .. } => {
                 let aggregates = aggregates.iter().map(|aggregate| match aggregate.op {
                     AggregateOp::Count | AggregateOp::CountDistinct(_) => Some((0, rows.into())),
@@ -204,7 +270,7 @@ impl Lowered {
                 Some(keys.iter().filter_map(|key| key.domain).map(|domain| domain.size as usize + 1).product())
             }
             Sink::TopK { limit, .. } => usize::try_from(*limit).ok(),
-            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap => None,
+            Sink::Group { strategy: Strategy::Hash, .. } | Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } => None,
         }
     }
 }

@@ -13,6 +13,7 @@
 mod aggregate;
 mod arithmetic;
 pub mod branches;
+pub mod built;
 mod case;
 mod cast;
 mod compare;
@@ -21,22 +22,27 @@ mod distinct;
 pub mod expr;
 mod extract;
 mod filter;
+pub mod foresee;
 pub mod formula;
 mod function;
 mod grouping_sets;
+mod join;
 pub mod lower;
 mod math;
 mod mean;
 mod merge;
 mod moment;
 pub mod numbered;
+pub mod partner_groups;
 mod pattern;
 pub mod plan;
+mod probe;
 mod project;
 mod refusal;
 mod scan;
 mod scope;
 mod statistic;
+pub mod subquery;
 mod tabulate;
 mod text;
 mod top_k;
@@ -52,7 +58,9 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::output_requirements::OutputRequirementExec;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 use parking_lot::Mutex;
@@ -61,9 +69,8 @@ pub use refusal::Refusal;
 
 use crate::exec::device_exec::DeviceExec;
 use crate::exec::devices::{Devices, Session};
-use crate::exec::inputs::Segments;
 use crate::exec::table_scan::TableScanExec;
-use branches::lower_all;
+use foresee::foresee;
 use lower::Knowledge;
 use plan::{Chain, Stage, Step};
 
@@ -144,7 +151,8 @@ impl Pass<'_> {
                 Ok(below) if below.stages.last().is_some_and(|last| last.is_open()) => {
                     let what = format!("scan of {}", below.table.name);
                     self.refusals.lock().push(Refusal::new(what, "rows under a LIMIT stream from DataFusion"));
-                    Ok(child)
+                    // Of a join the build sides are read to the end in any case.
+                    if below.has_joins() { with_children(child, |side| self.offload(side)) } else { Ok(child) }
                 }
                 _ => self.offload(child),
             });
@@ -155,7 +163,8 @@ impl Pass<'_> {
             Err(refusal) => {
                 let mut refusals = self.refusals.lock();
                 // What only passes rows on is nothing that a device could do.
-                if plan.downcast_ref::<OutputRequirementExec>().is_none() && !refusals.contains(&refusal) {
+                let passes = plan.is::<OutputRequirementExec>() || plan.is::<ScalarSubqueryExec>();
+                if !passes && !refusals.contains(&refusal) {
                     refusals.push(refusal);
                 }
                 drop(refusals);
@@ -173,23 +182,19 @@ impl Pass<'_> {
         if !chain.is_worth_it() {
             return Ok(None);
         }
-        let segments = self.devices.inputs.look(&chain)?;
-        let most = self.lowered(&chain, &segments)?;
+        let most = self.lowered(&chain)?;
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
         Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
     }
 
     /// Lowers a chain with what is known now, to learn whether a device refuses it; and the most rows that it can leave.
-    fn lowered(&self, chain: &Chain, segments: &Segments) -> Result<Option<usize>, Refusal> {
-        let (inputs, complete) = self.devices.inputs.expected(chain, segments);
-        let knowledge = if complete { Knowledge::Data } else { Knowledge::Types };
-        match lower_all(&chain.stages, &inputs, segments.rows(), knowledge) {
-            Ok((_, most)) => Ok(most),
-            // Whether the data allow it shows when they are loaded; where not, DataFusion runs the subtree.
-            Err(refusal) if refusal.by_data && knowledge == Knowledge::Types => Ok(None),
+    fn lowered(&self, chain: &Chain) -> Result<Option<usize>, Refusal> {
+        let mut knowledge = Knowledge::Data;
+        match foresee(chain, &self.devices.inputs, &mut knowledge) {
+            Ok(foreseen) => Ok(foreseen.and_then(|foreseen| foreseen.most)),
             Err(refusal) => {
                 // A projection of groups is as well done by DataFusion: for it alone no plan is made anew, and no code.
-                let projects = |stage: &Stage| stage.is_open() && !stage.steps.iter().any(|step| matches!(step, Step::Filter(_)));
+                let projects = |stage: &Stage| stage.is_open() && stage.steps.iter().all(Step::is_projection);
                 let little = chain.stages.len() > 1 && chain.stages.last().is_some_and(projects);
                 if knowledge == Knowledge::Types && !little {
                     self.devices.inputs.note_refusal_unseen();
@@ -213,6 +218,15 @@ fn chain(plan: &Arc<dyn ExecutionPlan>) -> Result<Chain, Refusal> {
     }
     if let Some(node) = plan.downcast_ref::<AggregateExec>() {
         return aggregate::aggregate(node, chain(aggregate::input(node))?);
+    }
+    if let Some(node) = plan.downcast_ref::<HashJoinExec>() {
+        return join::hash_join(node, chain(node.left())?, chain(node.right())?);
+    }
+    if let Some(node) = plan.downcast_ref::<NestedLoopJoinExec>() {
+        return join::nested_loop_join(node, chain(node.left())?, chain(node.right())?);
+    }
+    if let Some(node) = plan.downcast_ref::<CrossJoinExec>() {
+        return join::cross_join(node, chain(node.left())?, chain(node.right())?);
     }
     if let Some(node) = plan.downcast_ref::<SortExec>()
         && node.fetch().is_some()

@@ -4,8 +4,9 @@
 //! anew for every run, because how columns are stored is known only then; equal programs share compiled code.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use warpwise_gpu::program::BitOp;
 
@@ -33,6 +34,8 @@ pub struct Operator {
     pub detail: String,
     /// The stage that it is part of.
     pub stage: usize,
+    /// The join that it is; what it meets rows with stands below it.
+    pub join: Option<Arc<Join>>,
 }
 
 /// A pipeline to be.
@@ -61,6 +64,110 @@ pub enum Step {
     Project(Vec<Arc<dyn PhysicalExpr>>, SchemaRef),
     /// Its columns become some of them.
     Pick(Vec<usize>, SchemaRef),
+    /// It meets rows of another chain.
+    Join(Arc<Join>),
+}
+
+/// Rows that meet those of another chain, the build side. That side runs first, and leaves its columns as tables; its rows are
+/// found by their keys.
+#[derive(Debug)]
+pub struct Join {
+    /// Names it in this process.
+    pub id: u64,
+    /// Which rows go on.
+    pub kind: JoinKind,
+    /// The build side. Keys that are no columns of it stand behind its columns.
+    pub build: Chain,
+    /// What is equal: an expression over the row's columns, and a column of the build side. Rows meet all others where it is
+    /// empty.
+    pub on: Vec<(Arc<dyn PhysicalExpr>, usize)>,
+    /// Whether NULL equals NULL.
+    pub null_equals_null: bool,
+    /// What two rows must satisfy besides.
+    pub filter: Option<Residual>,
+    /// The columns that go on.
+    pub columns: Vec<Joined>,
+    /// Their names and types.
+    pub output: SchemaRef,
+}
+
+impl Join {
+    /// A number that no join has yet.
+    pub fn fresh() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Which rows of a join go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Every pair.
+    Inner,
+    /// Every pair, and rows without a partner, with NULLs in its place.
+    Left,
+    /// Rows with a partner, once.
+    Semi,
+    /// Rows without a partner.
+    Anti,
+    /// Rows whose key is known not to be among the others: NOT IN.
+    NullAwareAnti,
+    /// All rows, with a column that says whether there is a partner.
+    Mark,
+    /// Every pair, and rows of either side without a partner, with NULLs in its place. It runs in parts.
+    Full,
+}
+
+impl Step {
+    /// Whether all rows go on, each once.
+    pub fn is_projection(&self) -> bool {
+        match self {
+            Self::Project(..) | Self::Pick(..) => true,
+            Self::Filter(_) | Self::Join(_) => false,
+        }
+    }
+}
+
+impl JoinKind {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inner => "inner",
+            Self::Left => "outer",
+            Self::Semi => "semi",
+            Self::Anti => "anti",
+            Self::NullAwareAnti => "not in",
+            Self::Mark => "mark",
+            Self::Full => "full",
+        }
+    }
+
+    /// Whether it goes on with columns of partners.
+    pub fn pairs(self) -> bool {
+        matches!(self, Self::Inner | Self::Left | Self::Full)
+    }
+}
+
+/// A condition over columns of both sides.
+#[derive(Debug, Clone)]
+pub struct Residual {
+    /// The condition.
+    pub expr: Arc<dyn PhysicalExpr>,
+    /// The columns that it is over.
+    pub columns: Vec<Joined>,
+    /// Their names and types.
+    pub schema: SchemaRef,
+}
+
+/// Where a column of a join comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// A column of the row.
+    Probe(usize),
+    /// A column of the build side.
+    Build(usize),
+    /// Whether there is a partner.
+    Mark,
 }
 
 /// An aggregate.
@@ -138,6 +245,10 @@ pub enum End {
         /// Which columns, and how.
         folded: Vec<(usize, Again)>,
     },
+    /// The rows that they meet in their last join are marked: a column of as many truth values as its build side has rows.
+    Mark,
+    /// The values of a column of integers that there are: a column of a truth value for each from the least possible on.
+    Present(usize),
     /// Several chains take them, and leave their rows one below the other. The stage itself has no steps.
     Branches(Vec<Branch>),
     /// The first of them in an order are kept.
@@ -159,6 +270,59 @@ impl Stage {
     pub fn is_open(&self) -> bool {
         matches!(self.end, End::Keep)
     }
+
+    /// Every expression that it has, those of its branches too; not those of the build sides of its joins.
+    pub fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        let mut found = Vec::new();
+        for step in &self.steps {
+            match step {
+                Step::Filter(filter) => found.push(filter),
+                Step::Project(exprs, _) => found.extend(exprs),
+                Step::Pick(..) => {}
+                Step::Join(join) => {
+                    found.extend(join.on.iter().map(|(expr, _)| expr));
+                    found.extend(join.filter.iter().map(|filter| &filter.expr));
+                }
+            }
+        }
+        match &self.end {
+            End::Keep | End::Mark | End::Present(_) | End::Merge { .. } => {}
+            End::Group { keys, aggregates, .. } => {
+                found.extend(keys);
+                found.extend(aggregates.iter().flat_map(|aggregate| aggregate.arguments.iter().chain(&aggregate.filter)));
+            }
+            End::Branches(branches) => {
+                found.extend(branches.iter().flat_map(|branch| &branch.stages).flat_map(Self::expressions));
+            }
+            End::TopK { order, .. } => found.extend(order.iter().map(|by| &by.expr)),
+        }
+        found.extend(self.instead.iter().flatten().flat_map(Self::expressions));
+        found
+    }
+
+    /// The stage that counts the rows that this one leaves.
+    pub fn counting(&self) -> Self {
+        let count = Aggregated {
+            name: "count".to_owned(),
+            shown: "count(*)".to_owned(),
+            arguments: Vec::new(),
+            distinct: false,
+            ordered: false,
+            data_type: DataType::Int64,
+            filter: None,
+        };
+        let output = Arc::new(Schema::new(vec![Field::new("count", DataType::Int64, false)]));
+        let end = End::Group { keys: Vec::new(), aggregates: vec![count], partial: false };
+        Self { input: Arc::clone(&self.input), steps: self.steps.clone(), end, picked: None, output, instead: None }
+    }
+
+    /// The joins that are in its steps.
+    pub fn joins(&self) -> impl Iterator<Item = &Arc<Join>> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Join(join) => Some(join),
+            Step::Filter(_) | Step::Project(..) | Step::Pick(..) => None,
+        })
+    }
 }
 
 impl Chain {
@@ -177,12 +341,28 @@ impl Chain {
     /// Notes an operator of the stage that is last now.
     pub fn note(&mut self, name: &'static str, detail: String) {
         let stage = self.stages.len().saturating_sub(1);
-        self.operators.push(Operator { name, detail, stage });
+        self.operators.push(Operator { name, detail, stage, join: None });
+    }
+
+    /// Notes a join of the stage that is last now.
+    pub fn note_join(&mut self, name: &'static str, detail: String, join: Arc<Join>) {
+        let stage = self.stages.len().saturating_sub(1);
+        self.operators.push(Operator { name, detail, stage, join: Some(join) });
+    }
+
+    /// The columns that it leaves.
+    pub fn output(&self) -> &SchemaRef {
+        self.stages.last().map_or(&self.table.schema, |last| &last.output)
+    }
+
+    /// Whether rows meet those of others anywhere in it.
+    pub fn has_joins(&self) -> bool {
+        self.operators.iter().any(|operator| operator.join.is_some())
     }
 
     /// Whether a device has anything to do: a scan or a projection alone streams from DataFusion.
     pub fn is_worth_it(&self) -> bool {
-        let filters = |stage: &Stage| stage.steps.iter().any(|step| matches!(step, Step::Filter(_)));
+        let filters = |stage: &Stage| stage.steps.iter().any(|step| matches!(step, Step::Filter(_) | Step::Join(_)));
         self.stages.iter().any(|stage| !stage.is_open() || filters(stage))
     }
 }

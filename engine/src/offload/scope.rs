@@ -12,6 +12,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 use warpwise_gpu::program::{Builder, DatePart, ExprId, TableId};
 
+use super::probe::Partner;
 use super::refusal::Refusal;
 use super::value::{InputColumn, Value};
 use super::words::Words;
@@ -23,6 +24,12 @@ pub enum Slot {
     Input(usize),
     /// An expression over the columns below.
     Computed(Arc<dyn PhysicalExpr>, Rc<Scope>),
+    /// A column below, passed on.
+    Of(Rc<Scope>, usize),
+    /// A column of a join's partner: which of the [lowered joins](Lowering::partners), and which column.
+    Partner(usize, usize),
+    /// What is lowered already.
+    Known(Value),
 }
 
 /// The columns of one plan's node.
@@ -55,7 +62,8 @@ impl Scope {
     pub fn computed(&self, index: usize) -> Option<(&Arc<dyn PhysicalExpr>, &Rc<Self>)> {
         match self.slots.get(index)? {
             Slot::Computed(expr, below) => Some((expr, below)),
-            Slot::Input(_) => None,
+            Slot::Of(below, index) => below.computed(*index),
+            Slot::Input(_) | Slot::Partner(..) | Slot::Known(_) => None,
         }
     }
 }
@@ -74,6 +82,10 @@ pub struct Lowering<'a> {
     pub certain: bool,
     /// Parts of days that were tabulated.
     pub parts: HashMap<(DatePart, ExprId), ExprId>,
+    /// The joins that were lowered, with the rows that they found.
+    pub partners: Vec<Partner>,
+    /// How many rows one row becomes at most.
+    pub fan_out: u64,
     values: Vec<Option<Value>>,
 }
 
@@ -87,6 +99,8 @@ impl<'a> Lowering<'a> {
             entries: Vec::new(),
             certain: false,
             parts: HashMap::new(),
+            partners: Vec::new(),
+            fan_out: 1,
             values: vec![None; inputs.len()],
         }
     }
@@ -102,6 +116,9 @@ impl<'a> Lowering<'a> {
         let value = match slot {
             Slot::Input(at) => self.input(*at)?,
             Slot::Computed(expr, below) => self.expr(expr, below)?,
+            Slot::Of(below, index) => self.column(*index, below)?,
+            Slot::Partner(join, column) => self.partner_column(*join, *column)?,
+            Slot::Known(value) => value.clone(),
         };
         scope.lowered.borrow_mut()[index] = Some(value.clone());
         Ok(value)

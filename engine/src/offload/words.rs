@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::datatypes::DataType;
+use warpwise_gpu::column::Column;
+use warpwise_gpu::program::values::padded;
 
 /// Distinct strings by code, and their ranks in byte order.
 #[derive(Debug)]
@@ -68,6 +70,18 @@ impl Words {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// Where each string of others is among these; nothing where it is not.
+    pub fn places(&self, others: &Self) -> Vec<Option<u32>> {
+        let known: HashMap<&str, u32> = (0..self.len()).map(|at| (self.values.value(at), at as u32)).collect();
+        (0..others.len()).map(|at| known.get(others.values.value(at)).copied()).collect()
+    }
+
+    /// The strings as a column of texts.
+    pub fn column(&self) -> Column {
+        let offsets = self.values.offsets().inner().inner().clone();
+        Column::texts(self.len(), padded(offsets.to_vec()), padded(self.values.value_data().to_vec()), None)
     }
 
     fn sorted(&self) -> &Sorted {

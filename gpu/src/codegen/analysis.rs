@@ -106,6 +106,8 @@ impl Facts {
             | Expr::Math { .. }
             | Expr::MathPair { .. }
             | Expr::Bits { .. }
+            | Expr::Probe { .. }
+            | Expr::Current(_)
             | Expr::Place { .. } => false,
         }
     }
@@ -113,9 +115,11 @@ impl Facts {
     fn interval_of(&self, expr: &Expr, ty: Type) -> Option<Interval> {
         let of = |id: ExprId| self.interval(id);
         match *expr {
-            Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } => None,
+            Expr::Column(_) | Expr::Parameter(_) | Expr::Lookup { .. } | Expr::AddMonths { .. } | Expr::Current(_) => None,
             Expr::Math { .. } | Expr::MathPair { .. } | Expr::Bits { .. } => None,
             // A text has less than 2^31 bytes.
+            // What is not found is -1.
+            Expr::Probe { .. } => Some((-1, i32::MAX.into())),
             Expr::Place { .. } | Expr::TextLength { .. } | Expr::TextPosition { .. } => Some((0, i32::MAX.into())),
             Expr::Constant { ref value, .. } => match value {
                 Some(Scalar::Int(value)) => Some((*value, *value)),
@@ -199,7 +203,7 @@ fn exact(op: Arithmetic, a: Interval, b: Interval) -> Option<Interval> {
 /// Roughly the cycles that a node itself takes.
 fn cost(expr: &Expr, ty: Type) -> u32 {
     match expr {
-        Expr::Column(_) | Expr::Parameter(_) | Expr::Constant { .. } => 1,
+        Expr::Column(_) | Expr::Parameter(_) | Expr::Constant { .. } | Expr::Current(_) => 1,
         Expr::Arithmetic { op, .. } => match op {
             Arithmetic::Add | Arithmetic::Subtract => 1,
             Arithmetic::Multiply => {
@@ -250,6 +254,7 @@ fn cost(expr: &Expr, ty: Type) -> u32 {
             | Math::Atanh => 60,
         },
         Expr::MathPair { .. } => 80,
+        Expr::Probe { .. } => 40,
         Expr::Bits { .. } => 1,
         Expr::Lookup { .. } => 6,
         Expr::InRange { .. } | Expr::Compare { .. } | Expr::IsDistinct(..) | Expr::NullIf(..) => 2,

@@ -8,7 +8,7 @@
 //! Implement [`Device`] in a file beside `cpu.rs`, add a variant to [`Kind`] and to
 //! [`DeviceChoice`](crate::DeviceChoice), and list it in [`Discovery::devices`].
 
-mod cpu;
+pub(crate) mod cpu;
 mod cuda;
 mod emulated;
 mod run;

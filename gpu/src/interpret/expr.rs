@@ -1,13 +1,24 @@
 //! Evaluating nodes for one row: lazily, each at most once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::arithmetic;
 use super::date;
 use super::math;
+use super::sink::{Comparable, comparable};
 use super::string;
 use super::value::{Value, compare};
-use crate::program::{Comparison, Expr, ExprId, Fault, Pipeline, Scalar, ValueType};
+use crate::join::Index;
+use crate::program::{Comparison, Expr, ExprId, Fault, LoopId, Pipeline, Scalar, ValueType};
+
+/// The numbers of an index by their keys.
+pub(super) type Lookup = HashMap<Vec<Comparable>, i32>;
+
+/// What an index holds.
+pub(super) fn lookup_of(index: &Index) -> Lookup {
+    index.entries().into_iter().map(|(keys, number)| (keys.iter().map(comparable).collect(), number)).collect()
+}
 
 /// Why a node has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +35,11 @@ pub(super) struct Row<'a> {
     pub(super) types: &'a [ValueType],
     pub(super) scalars: &'a [Scalar],
     pub(super) tables: &'a [Vec<Value>],
+    pub(super) indexes: &'a [Lookup],
+    /// For each loop the nodes that depend on it.
+    pub(super) dependents: &'a [Vec<usize>],
+    /// The number that each loop has reached.
+    pub(super) currents: Vec<Value>,
     /// The chunk's columns, and where in them the row is.
     pub(super) columns: &'a [Vec<Value>],
     pub(super) at: usize,
@@ -42,6 +58,15 @@ impl Row<'_> {
     /// Whether a condition is true: neither false nor NULL.
     pub(super) fn is_true(&mut self, id: ExprId) -> Result<bool, Stop> {
         Ok(truth(self.value(id)?) == Some(true))
+    }
+
+    /// Goes on to a loop's next number: what depended on the one before is evaluated anew.
+    pub(super) fn turn(&mut self, id: LoopId, number: Value) {
+        // Of a loop whose number nobody asks for nothing is kept.
+        if let Some(dependents) = self.dependents.get(id.0 as usize) {
+            dependents.iter().for_each(|at| self.memo[*at] = None);
+            self.currents[id.0 as usize] = number;
+        }
     }
 
     /// The value of a node.
@@ -110,7 +135,7 @@ impl Row<'_> {
             }
             Expr::Lookup { table, index } => match self.value(index)? {
                 Some(Scalar::Int(index)) => {
-                    let index = usize::try_from(index).map_err(|_| Stop::Promise("a lookup at a negative index"))?;
+                    let index = usize::try_from(index).unwrap_or(usize::MAX);
                     let table_type = self.pipeline.tables[table.0 as usize];
                     let past_the_end = (!table_type.nullable).then(|| super::value::zero(ty));
                     Ok(self.tables[table.0 as usize].get(index).cloned().unwrap_or(past_the_end))
@@ -216,6 +241,16 @@ impl Row<'_> {
                 Some((a, b)) => arithmetic::bits(op, a, b, ty).map(Some),
                 None => Ok(None),
             },
+            Expr::Probe { index, ref keys } => {
+                let found = keys.iter().map(|key| self.value(*key)).collect::<Vec<_>>();
+                let found = found.into_iter().collect::<Result<Option<Vec<Scalar>>, Stop>>();
+                let number = |keys: Vec<Scalar>| {
+                    let keys: Vec<Comparable> = keys.iter().map(comparable).collect();
+                    self.indexes[index.0 as usize].get(&keys).copied()
+                };
+                Ok(found?.and_then(number).map(|number| Scalar::Int(number.into())))
+            }
+            Expr::Current(id) => Ok(self.currents[id.0 as usize].clone()),
             Expr::Place { a, table } => {
                 let found = self.value(a)?;
                 let table = &self.tables[table.0 as usize];

@@ -12,7 +12,7 @@
 //! - Groups come in the order in which they were met, rows of top-k that are equal in the order in which they came.
 //!
 //! Where the host promised something of the data that does not hold (a node without a fault does not fit, a key lies outside
-//! of its domain, an index is negative) the meaning is not defined, and the interpreter says so with [`Error::Invalid`].
+//! of its domain) the meaning is not defined, and the interpreter says so with [`Error::Invalid`].
 
 mod arithmetic;
 mod date;
@@ -26,15 +26,15 @@ mod value;
 use std::sync::Arc;
 
 pub use device::Interpreter;
-use expr::{Row, Stop};
+use expr::{Lookup, Row, Stop};
 use sink::State;
 pub(crate) use value::write;
 pub use value::{Value, compare, read_column, read_table, write_column, write_column_over, zero};
 
 use crate::column::{Chunk, Output};
 use crate::error::{Error, Result};
-use crate::program::verify::{output_types, verify};
-use crate::program::{Fault, Pipeline, Scalar, Sink, Statement, ValueType, Values};
+use crate::program::verify::{loops_of_nodes, output_types, verify};
+use crate::program::{Fault, LoopId, LoopKind, Pipeline, Scalar, Sink, Statement, ValueType, Values};
 
 /// Runs a pipeline over chunks.
 pub fn run(pipeline: &Pipeline, values: &Values, chunks: &[Chunk]) -> Result<Output> {
@@ -85,6 +85,9 @@ struct Machine {
     types: Vec<ValueType>,
     scalars: Vec<Scalar>,
     tables: Vec<Vec<Value>>,
+    indexes: Vec<Lookup>,
+    /// For each loop, by its number, the nodes that depend on it.
+    dependents: Vec<Vec<usize>>,
     state: State,
     faults: Vec<Fault>,
 }
@@ -94,8 +97,13 @@ impl Machine {
         let types = verify(&pipeline)?;
         values.check(&pipeline).map_err(Error::Invalid)?;
         let tables = values.tables.iter().map(|table| read_table(table)).collect();
-        let state = State::new(&pipeline.sink);
-        Ok(Self { types, scalars: values.scalars.clone(), tables, state, faults: Vec::new(), pipeline })
+        let indexes = values.indexes.iter().map(|index| expr::lookup_of(index)).collect();
+        let of_nodes = loops_of_nodes(&pipeline);
+        let loops = of_nodes.iter().flatten().map(|id| id.0 as usize + 1).max().unwrap_or(0);
+        let of = |id: usize| (0..of_nodes.len()).filter(|at| of_nodes[*at].contains(&LoopId(id as u32))).collect();
+        let dependents = (0..loops).map(of).collect();
+        let state = State::new(&pipeline.sink, &values.scalars);
+        Ok(Self { types, scalars: values.scalars.clone(), tables, indexes, dependents, state, faults: Vec::new(), pipeline })
     }
 
     fn push(&mut self, chunk: &Chunk) -> Result<()> {
@@ -119,6 +127,9 @@ impl Machine {
                 types: &self.types,
                 scalars: &self.scalars,
                 tables: &self.tables,
+                indexes: &self.indexes,
+                dependents: &self.dependents,
+                currents: vec![None; self.dependents.len()],
                 columns: &columns,
                 at,
                 memo: vec![None; self.pipeline.exprs.len()],
@@ -148,7 +159,7 @@ impl Machine {
         left.raised.into_iter().for_each(|fault| note(&mut faults, fault));
         let limit = match self.pipeline.sink {
             Sink::TopK { limit, .. } => Some(limit),
-            Sink::Materialize { .. } | Sink::Bitmap | Sink::Group { .. } => None,
+            Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } | Sink::Group { .. } => None,
         };
         let types = output_types(&self.pipeline.sink, &self.types);
         Ok(Outcome { types, rows: left.rows, ties: left.ties, limit, faults })
@@ -171,6 +182,38 @@ fn block(statements: &[Statement], sink: &Sink, state: &mut State, row: &mut Row
         match statement {
             Statement::If { condition, then } => {
                 if row.is_true(*condition)? {
+                    block(then, sink, state, row)?;
+                }
+            }
+            Statement::Loop { id, from, to, kind, condition, then } => {
+                let (from, to) = (row.value(*from), row.value(*to));
+                let (from, to) = (from?, to?);
+                let numbers = match (from, to) {
+                    (Some(Scalar::Int(from)), Some(Scalar::Int(to))) => from..to,
+                    (_, _) => 0..0,
+                };
+                let mut counted = false;
+                for number in numbers {
+                    row.turn(*id, Some(Scalar::Int(number)));
+                    let counts = match condition {
+                        Some(condition) => row.is_true(*condition)?,
+                        None => true,
+                    };
+                    if !counts {
+                        continue;
+                    }
+                    counted = true;
+                    match kind {
+                        LoopKind::Each | LoopKind::EachOrNone => block(then, sink, state, row)?,
+                        LoopKind::Any => {
+                            block(then, sink, state, row)?;
+                            break;
+                        }
+                        LoopKind::None => break,
+                    }
+                }
+                row.turn(*id, None);
+                if !counted && matches!(kind, LoopKind::None | LoopKind::EachOrNone) {
                     block(then, sink, state, row)?;
                 }
             }

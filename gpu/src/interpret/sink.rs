@@ -17,6 +17,10 @@ pub(super) enum State {
     Bitmap {
         marks: Vec<bool>,
     },
+    /// Whether each row of another source was named.
+    Mark {
+        marks: Vec<bool>,
+    },
     Group {
         /// The place of each group, by its keys made comparable.
         places: HashMap<Vec<Option<Comparable>>, usize>,
@@ -57,10 +61,17 @@ pub(super) struct Left {
 }
 
 impl State {
-    pub(super) fn new(sink: &Sink) -> Self {
+    pub(super) fn new(sink: &Sink, scalars: &[Scalar]) -> Self {
         match sink {
             Sink::Materialize { .. } => Self::Materialize { rows: Vec::new() },
             Sink::Bitmap => Self::Bitmap { marks: Vec::new() },
+            Sink::Mark { rows, .. } => {
+                let rows = match scalars[rows.0 as usize] {
+                    Scalar::Int(rows) => usize::try_from(rows).unwrap_or(0),
+                    Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_) => 0,
+                };
+                Self::Mark { marks: vec![false; rows] }
+            }
             Sink::Group { keys, aggregates, .. } => {
                 let mut made = (HashMap::new(), Vec::new());
                 if keys.is_empty() {
@@ -91,6 +102,13 @@ impl State {
                     *mark = true;
                 }
             }
+            (Self::Mark { marks }, Sink::Mark { at, rows: _ }) => {
+                if let Some(Scalar::Int(number)) = row.value(*at)?
+                    && let Some(mark) = usize::try_from(number).ok().and_then(|number| marks.get_mut(number))
+                {
+                    *mark = true;
+                }
+            }
             (Self::Group { places, groups }, Sink::Group { keys, aggregates, .. }) => {
                 let key_values = all(keys.iter().map(|key| key_value(key, row)));
                 let inputs = all(aggregates.iter().map(|aggregate| input(aggregate, row)));
@@ -111,7 +129,7 @@ impl State {
                 let kept = all(columns.iter().map(|id| row.value(*id)));
                 rows.push((keys?, kept?));
             }
-            (Self::Materialize { .. } | Self::Bitmap { .. } | Self::Group { .. } | Self::TopK { .. }, _) => {
+            (Self::Materialize { .. } | Self::Bitmap { .. } | Self::Mark { .. } | Self::Group { .. } | Self::TopK { .. }, _) => {
                 return Err(Stop::Promise("the state of another sink"));
             }
         }
@@ -121,7 +139,7 @@ impl State {
     pub(super) fn finish(self, sink: &Sink) -> Result<Left, Stop> {
         match (self, sink) {
             (Self::Materialize { rows }, _) => Ok(Left { rows, ties: Vec::new(), raised: Vec::new() }),
-            (Self::Bitmap { marks }, _) => {
+            (Self::Bitmap { marks } | Self::Mark { marks }, _) => {
                 let rows = marks.into_iter().map(|mark| vec![Some(Scalar::Bool(mark))]).collect();
                 Ok(Left { rows, ties: Vec::new(), raised: Vec::new() })
             }
@@ -162,7 +180,7 @@ pub(super) enum Comparable {
     Text(Arc<str>),
 }
 
-fn comparable(value: &Scalar) -> Comparable {
+pub(super) fn comparable(value: &Scalar) -> Comparable {
     Comparable::Bits(match value {
         Scalar::Text(text) => return Comparable::Text(Arc::clone(text)),
         Scalar::Bool(value) => (*value).into(),

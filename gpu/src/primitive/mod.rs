@@ -11,6 +11,7 @@ pub mod integer;
 pub mod math;
 pub mod member;
 pub mod pattern;
+pub mod probe;
 pub mod search;
 pub mod select;
 pub mod split;
@@ -58,6 +59,8 @@ pub enum Primitive {
     TextPrefix,
     /// `(values, length, value) -> how many of them are not greater`, an i32.
     Place(Type),
+    /// `(index, words) -> the number of the key of these words`, an i32; -1 where there is none.
+    Probe,
     /// `(f64) -> f64`, or `(f64, out) -> fault` of one that can raise any: a fault's number as an i32, 0 of none.
     Math(Math),
     /// Likewise of two floats.
@@ -82,7 +85,7 @@ pub enum Register {
 impl Primitive {
     /// All of them.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::Multiply128, Self::ToF64, Self::ToF32, Self::FromF64, Self::AddMonths];
+        let mut all = vec![Self::Probe, Self::Multiply128, Self::ToF64, Self::ToF32, Self::FromF64, Self::AddMonths];
         all.extend([Self::TextCompare, Self::TextEqual, Self::TextCharacters, Self::TextMatch, Self::TextPosition]);
         all.extend([Self::TextSlice, Self::TextTrim, Self::TextKey, Self::TextPrefix]);
         all.extend(Arithmetic::ALL.into_iter().map(Self::Divide128));
@@ -115,6 +118,7 @@ impl Primitive {
             Self::TextKey => "text_key".to_owned(),
             Self::TextPrefix => "text_prefix".to_owned(),
             Self::Place(ty) => format!("place_{}", ty.name()),
+            Self::Probe => "probe".to_owned(),
             Self::Math(op) => format!("math_{}", op.name()),
             Self::MathPair(op) => format!("math_{}", op.name()),
         }
@@ -142,6 +146,7 @@ impl Primitive {
             Self::TextKey => (&[I64, I64, I64], I64),
             Self::TextPrefix => (&[I64, I64], I64),
             Self::Place(_) => (&[I64, I64, I64], I32),
+            Self::Probe => (&[I64, I64], I32),
             Self::Math(op) if op.faults().is_empty() => (&[F64], F64),
             Self::Math(_) => (&[F64, I64], I32),
             Self::MathPair(op) if op.faults().is_empty() => (&[F64, F64], F64),
@@ -170,6 +175,7 @@ impl Primitive {
             Self::TextKey => string::key as *const u8,
             Self::TextPrefix => string::prefix as *const u8,
             Self::Place(ty) => member::place(ty),
+            Self::Probe => probe::probe as *const u8,
             Self::Math(op) => math::address(op),
             Self::MathPair(op) => math::pair_address(op),
         }

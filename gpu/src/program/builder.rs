@@ -8,8 +8,10 @@ use super::bits::Bits;
 use super::expr::{Arithmetic, Comparison, Expr, ExprId};
 use super::fault::Fault;
 use super::scalar::{Scalar, Type, ValueType};
+use super::statement::{LoopKind, Statement};
 use super::values::{Table, Values};
-use super::{Block, ColumnId, ParameterId, Pipeline, Sink, TableId};
+use super::{Block, ColumnId, IndexId, IndexType, LoopId, ParameterId, Pipeline, Sink, TableId};
+use crate::join::Index;
 
 /// The least and the greatest value that an integer node can have where it is not NULL.
 pub type Bounds = (i128, i128);
@@ -20,6 +22,8 @@ pub struct Builder {
     columns: Vec<ValueType>,
     parameters: Vec<Type>,
     values: Values,
+    /// The kind of each loop.
+    loops: Vec<LoopKind>,
     exprs: Vec<Expr>,
     types: Vec<ValueType>,
     bounds: Vec<Option<Bounds>>,
@@ -147,8 +151,40 @@ impl Builder {
 
     /// A table that comes with each run.
     pub fn table(&mut self, table: Table) -> TableId {
-        self.values.tables.push(Arc::new(table));
-        TableId(self.values.tables.len() as u32 - 1)
+        self.shared_table(Arc::new(table))
+    }
+
+    /// The same of a table that others have too: it is one parameter, however often it is asked for.
+    pub fn shared_table(&mut self, table: Arc<Table>) -> TableId {
+        let known = self.values.tables.iter().position(|other| Arc::ptr_eq(other, &table));
+        let at = known.unwrap_or_else(|| {
+            self.values.tables.push(table);
+            self.values.tables.len() - 1
+        });
+        TableId(at as u32)
+    }
+
+    /// An index that comes with each run, one parameter likewise.
+    pub fn index(&mut self, index: Arc<Index>) -> IndexId {
+        let known = self.values.indexes.iter().position(|other| Arc::ptr_eq(other, &index));
+        let at = known.unwrap_or_else(|| {
+            self.values.indexes.push(index);
+            self.values.indexes.len() - 1
+        });
+        IndexId(at as u32)
+    }
+
+    /// The number that an index has for these keys.
+    pub fn probe(&mut self, index: IndexId, keys: Vec<ExprId>) -> ExprId {
+        self.push(Expr::Probe { index, keys })
+    }
+
+    /// A loop of that kind, for a [`Statement::Loop`] of the body, and its number. What is known of the number beyond its
+    /// type, [`Builder::narrow`] says.
+    pub fn new_loop(&mut self, kind: LoopKind) -> (LoopId, ExprId) {
+        let id = LoopId(self.loops.len() as u32);
+        self.loops.push(kind);
+        (id, self.push(Expr::Current(id)))
     }
 
     /// Adds a node, or finds it.
@@ -164,8 +200,9 @@ impl Builder {
             columns: std::mem::take(&mut self.columns),
             parameters: std::mem::take(&mut self.parameters),
             tables: self.values.tables.iter().map(|t| t.ty).collect(),
+            indexes: self.index_types(),
             exprs: Vec::new(),
-            body: Block::new(),
+            body: self.empty_loops(),
             sink: Sink::Bitmap,
         };
         let found = expr.value_type(&shell, &self.types);
@@ -178,6 +215,24 @@ impl Builder {
         self.bounds.push(bounds);
         self.seen.insert(expr, id);
         id
+    }
+
+    fn index_types(&self) -> Vec<IndexType> {
+        self.values.indexes.iter().map(|index| IndexType { keys: index.keys().to_vec() }).collect()
+    }
+
+    /// The loops as far as they are known: their kinds, which say the types of their numbers.
+    fn empty_loops(&self) -> Block {
+        let nowhere = ExprId(0);
+        let of = |(at, kind): (usize, &LoopKind)| Statement::Loop {
+            id: LoopId(at as u32),
+            from: nowhere,
+            to: nowhere,
+            kind: *kind,
+            condition: None,
+            then: Block::new(),
+        };
+        self.loops.iter().enumerate().map(of).collect()
     }
 
     fn bounds_of(&self, expr: &Expr, ty: Type) -> Option<Bounds> {
@@ -198,7 +253,7 @@ impl Builder {
             },
             Expr::NullIf(a, _) => of(a),
             Expr::Bits { op, a, b } => of(a).zip(of(b)).and_then(|(a, b)| of_bits(op, a, b)),
-            Expr::Place { .. } => Some((0, i32::MAX.into())),
+            Expr::Place { .. } | Expr::Probe { .. } | Expr::Current(_) => Some((0, i32::MAX.into())),
             Expr::Lookup { table, .. } => self.table_bounds(table),
             Expr::DatePart { part, .. } => {
                 use super::expr::DatePart as P;
@@ -416,7 +471,9 @@ impl Builder {
     /// refers to is left out.
     pub fn finish(self, body: Block, sink: Sink) -> (Pipeline, Values, Vec<ColumnId>) {
         let tables = self.values.tables.iter().map(|t| t.ty).collect();
-        let whole = Pipeline { columns: self.columns, parameters: self.parameters, tables, exprs: self.exprs, body, sink };
+        let indexes = self.index_types();
+        let whole =
+            Pipeline { columns: self.columns, parameters: self.parameters, tables, indexes, exprs: self.exprs, body, sink };
         super::compact::compact(whole, self.values)
     }
 }

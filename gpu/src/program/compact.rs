@@ -4,7 +4,7 @@ use super::expr::{Expr, ExprId};
 use super::sink::{Aggregate, Sink};
 use super::statement::{Block, Statement};
 use super::values::Values;
-use super::{ColumnId, ParameterId, Pipeline, TableId};
+use super::{ColumnId, IndexId, ParameterId, Pipeline, TableId};
 
 /// Old numbers to new ones, in the order in which they are met.
 struct Renumbered(Vec<Option<u32>>, Vec<u32>);
@@ -39,6 +39,7 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
     let mut columns = Renumbered::new(whole.columns.len());
     let mut parameters = Renumbered::new(whole.parameters.len());
     let mut tables = Renumbered::new(whole.tables.len());
+    let mut indexes = Renumbered::new(whole.indexes.len());
     let mut places = vec![ExprId(0); whole.exprs.len()];
     let mut exprs = Vec::new();
     for (at, expr) in whole.exprs.iter().enumerate().filter(|(at, _)| live[*at]) {
@@ -59,7 +60,9 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
             Expr::Member { table: TableId(id), .. }
             | Expr::Lookup { table: TableId(id), .. }
             | Expr::Place { table: TableId(id), .. } => *id = tables.of(*id),
-            Expr::Constant { .. }
+            Expr::Probe { index: IndexId(id), .. } => *id = indexes.of(*id),
+            Expr::Current(_)
+            | Expr::Constant { .. }
             | Expr::Arithmetic { .. }
             | Expr::Negate { .. }
             | Expr::Compare { .. }
@@ -88,14 +91,19 @@ pub fn compact(whole: Pipeline, values: Values) -> (Pipeline, Values, Vec<Column
     for id in sink.operands_mut() {
         *id = places[id.0 as usize];
     }
+    if let Sink::Mark { rows: ParameterId(id), .. } = &mut sink {
+        *id = parameters.of(*id);
+    }
     let values = Values {
         scalars: parameters.1.iter().map(|at| values.scalars[*at as usize].clone()).collect(),
         tables: tables.1.iter().map(|at| values.tables[*at as usize].clone()).collect(),
+        indexes: indexes.1.iter().map(|at| values.indexes[*at as usize].clone()).collect(),
     };
     let pipeline = Pipeline {
         columns: columns.1.iter().map(|at| whole.columns[*at as usize]).collect(),
         parameters: parameters.1.iter().map(|at| whole.parameters[*at as usize]).collect(),
         tables: tables.1.iter().map(|at| whole.tables[*at as usize]).collect(),
+        indexes: indexes.1.iter().map(|at| whole.indexes[*at as usize].clone()).collect(),
         exprs,
         body,
         sink,
@@ -110,6 +118,12 @@ fn mark_block(block: &Block, live: &mut [bool]) {
                 live[condition.0 as usize] = true;
                 mark_block(then, live);
             }
+            Statement::Loop { id: _, from, to, kind: _, condition, then } => {
+                for id in [Some(from), Some(to), condition.as_ref()].into_iter().flatten() {
+                    live[id.0 as usize] = true;
+                }
+                mark_block(then, live);
+            }
             Statement::Stage | Statement::Emit => {}
         }
     }
@@ -120,6 +134,12 @@ fn move_block(block: &mut Block, places: &[ExprId]) {
         match statement {
             Statement::If { condition, then } => {
                 *condition = places[condition.0 as usize];
+                move_block(then, places);
+            }
+            Statement::Loop { id: _, from, to, kind: _, condition, then } => {
+                for id in [Some(from), Some(to), condition.as_mut()].into_iter().flatten() {
+                    *id = places[id.0 as usize];
+                }
                 move_block(then, places);
             }
             Statement::Stage | Statement::Emit => {}
@@ -145,6 +165,7 @@ impl Sink {
                     .flat_map(|Aggregate { op, input, filter }| filter.iter_mut().chain(input.iter_mut()).chain(op.second_mut()));
                 keys.chain(inputs).collect()
             }
+            Self::Mark { at, .. } => vec![at],
             Self::TopK { order, columns, .. } => order.iter_mut().map(|o| &mut o.expr).chain(columns.iter_mut()).collect(),
         }
     }

@@ -4,8 +4,9 @@ use super::bits::Bits;
 use super::fault::Fault;
 use super::math::{Math, MathPair};
 use super::scalar::{Scalar, Type, ValueType};
+use super::statement::LoopKind;
 use super::string::{MatchOp, TextUnit, TrimSide};
-use super::{ColumnId, ParameterId, Pipeline, TableId};
+use super::{ColumnId, IndexId, LoopId, ParameterId, Pipeline, TableId};
 
 /// A node, by its place in [`Pipeline::exprs`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,8 +83,8 @@ pub enum Expr {
         /// Where.
         table: TableId,
     },
-    /// The table's element at `index`, an unsigned or non-negative integer; NULL where the element is. The host binds a
-    /// table that every index of a surviving row lies in; past the end the value is false, 0, empty or NULL (where nullable).
+    /// The table's element at `index`, an integer of at most 64 bits; NULL where the element is. Below 0 and past the end the
+    /// value is false, 0, empty or NULL (where nullable).
     Lookup {
         /// The table.
         table: TableId,
@@ -213,6 +214,17 @@ pub enum Expr {
         /// The right operand.
         b: ExprId,
     },
+    /// The number, at least 0, that an index has for these keys, of the index's types. Result `I32`; NULL where it has none for
+    /// them and where a key is NULL. Keys are equal as in `Compare`.
+    Probe {
+        /// The index.
+        index: IndexId,
+        /// What is looked for.
+        keys: Vec<ExprId>,
+    },
+    /// The number that a loop around has reached. Result `I32`; NULL where a loop over each or none has met none. What
+    /// depends on it is demanded by the loop's condition and its block alone.
+    Current(LoopId),
     /// How many elements of a table are not greater than `a`: an `I32` or `I64`, and the table of its type, ascending and
     /// without NULLs. Result `I32`. With a table of the moments at which something changes it finds what holds at `a`.
     Place {
@@ -375,7 +387,7 @@ impl Expr {
     /// The nodes that it refers to, in order.
     pub fn operands(&self) -> Vec<ExprId> {
         match *self {
-            Self::Column(_) | Self::Parameter(_) | Self::Constant { .. } => vec![],
+            Self::Column(_) | Self::Parameter(_) | Self::Constant { .. } | Self::Current(_) => vec![],
             Self::Negate { a, .. }
             | Self::InRange { a, .. }
             | Self::Member { a, .. }
@@ -403,13 +415,14 @@ impl Expr {
             Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
             Self::TextSlice { a, start, length: None } => vec![a, start],
             Self::TextSlice { a, start, length: Some(length) } => vec![a, start, length],
+            Self::Probe { ref keys, .. } => keys.clone(),
         }
     }
 
     /// The same, to be changed.
     pub(crate) fn operands_mut(&mut self) -> Vec<&mut ExprId> {
         match self {
-            Self::Column(_) | Self::Parameter(_) | Self::Constant { .. } => vec![],
+            Self::Column(_) | Self::Parameter(_) | Self::Constant { .. } | Self::Current(_) => vec![],
             Self::Negate { a, .. }
             | Self::InRange { a, .. }
             | Self::Member { a, .. }
@@ -437,6 +450,7 @@ impl Expr {
             Self::Select { condition, then, otherwise } => vec![condition, then, otherwise],
             Self::TextSlice { a, start, length: None } => vec![a, start],
             Self::TextSlice { a, start, length: Some(length) } => vec![a, start, length],
+            Self::Probe { keys, .. } => keys.iter_mut().collect(),
         }
     }
 
@@ -478,6 +492,8 @@ impl Expr {
             | Self::TextPosition { .. }
             | Self::TextTrim { .. }
             | Self::Bits { .. }
+            | Self::Probe { .. }
+            | Self::Current(_)
             | Self::Place { .. } => false,
         }
     }
@@ -626,6 +642,19 @@ impl Expr {
             Self::Bits { op, a, b } => match equal(a, b)? {
                 found if matches!(found.ty, Type::I32 | Type::I64) => Ok(found),
                 found => Err(format!("{} of {}", op.name(), found.ty.name())),
+            },
+            Self::Probe { index, ref keys } => {
+                let known = pipeline.indexes.get(index.0 as usize).ok_or_else(|| format!("there is no index {}", index.0))?;
+                let found = keys.iter().map(|key| Ok(of(*key)?.ty)).collect::<Result<Vec<_>, String>>()?;
+                if found.is_empty() || found != known.keys {
+                    let names = |types: &[Type]| types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(", ");
+                    return Err(format!("probe by ({}) of an index of ({})", names(&found), names(&known.keys)));
+                }
+                Ok(ValueType::nullable(Type::I32))
+            }
+            Self::Current(id) => match pipeline.loop_kind(id) {
+                Some(kind) => Ok(ValueType { ty: Type::I32, nullable: kind == LoopKind::EachOrNone }),
+                None => Err(format!("there is no loop {}", id.0)),
             },
             Self::Place { a, table: id } => {
                 let (found, list) = (of(a)?, table(id)?);

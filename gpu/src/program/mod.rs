@@ -31,7 +31,8 @@
 //! For each row of its source the body runs once, statement by statement. A node is evaluated where a
 //! statement, or a node that is itself evaluated, demands it, and never else: an error in the branch of a
 //! `select` that is not taken, or in a row that a filter has dropped, does not happen. A node is evaluated at
-//! most once a row; it has no effect but its value or its [`Fault`].
+//! most once a row, one that depends on a loop's number at most once for each number; it has no effect but its value or its
+//! [`Fault`].
 //!
 //! Every value has a type and is NULL or not ([`ValueType`]). An operation is *strict* unless it says
 //! otherwise: one NULL operand makes its result NULL, and then it raises nothing.
@@ -65,7 +66,7 @@ pub use fault::Fault;
 pub use math::{Math, MathPair};
 pub use scalar::{Scalar, Type, ValueType};
 pub use sink::{Aggregate, AggregateOp, BitOp, Domain, Key, Order, Sink, Strategy};
-pub use statement::{Block, Statement};
+pub use statement::{Block, LoopKind, Statement};
 pub use string::{MatchOp, TextUnit, TrimSide};
 pub use values::{Table, Values};
 
@@ -81,6 +82,14 @@ pub struct ParameterId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId(pub u32);
 
+/// An index parameter, by its place in [`Pipeline::indexes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IndexId(pub u32);
+
+/// A loop of the body, by a number of its own: no two loops of a body have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LoopId(pub u32);
+
 /// The body of one pipeline: structure only, no value that may differ between two runs.
 ///
 /// Two pipelines that are equal share compiled code, whatever their parameters.
@@ -92,6 +101,8 @@ pub struct Pipeline {
     pub parameters: Vec<Type>,
     /// Arrays that come with each run, indexed by `Expr::Lookup` and `Expr::Member`.
     pub tables: Vec<TableType>,
+    /// Indexes that come with each run, asked by `Expr::Probe`.
+    pub indexes: Vec<IndexType>,
     /// The nodes; one refers only to nodes before it.
     pub exprs: Vec<Expr>,
     /// What happens to a row.
@@ -107,6 +118,13 @@ pub struct TableType {
     pub element: Type,
     /// Whether a validity bitmap comes with it.
     pub nullable: bool,
+}
+
+/// What an index parameter is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IndexType {
+    /// The types of its keys, of which there is one at least.
+    pub keys: Vec<Type>,
 }
 
 impl Pipeline {
@@ -134,7 +152,18 @@ impl Pipeline {
         self.columns.iter().any(|column| column.ty == Type::Text)
             || self.parameters.contains(&Type::Text)
             || self.tables.iter().any(|table| table.element == Type::Text)
+            || self.indexes.iter().any(|index| index.keys.contains(&Type::Text))
             || self.exprs.iter().any(|expr| matches!(expr, Expr::Constant { ty: Type::Text, .. }))
+    }
+
+    /// Whether it has a part that only joins have.
+    pub fn joins(&self) -> bool {
+        !self.indexes.is_empty() || matches!(self.sink, Sink::Mark { .. }) || !statement::loops(&self.body).is_empty()
+    }
+
+    /// The kind of a loop of the body; `None` where there is no such loop.
+    pub fn loop_kind(&self, id: LoopId) -> Option<LoopKind> {
+        statement::find_loop(&self.body, id).map(|found| found.kind)
     }
 
     /// Bytes that one row of the columns read takes, without validity and without the bytes of texts.

@@ -4,6 +4,7 @@
 //! exported: a pipeline over them that sums sums and counts, and takes the least of minima, imports it. So
 //! workers, several devices, spilling and DataFusion's Partial and Final are one mechanism.
 
+use super::ParameterId;
 use super::expr::ExprId;
 use super::fault::Fault;
 use super::scalar::Type;
@@ -37,6 +38,14 @@ pub enum Sink {
         columns: Vec<ExprId>,
         /// How many rows at most.
         limit: u64,
+    },
+    /// Marks rows of another source by their numbers. Output: one `bool` column of `rows` rows, true where a row named that
+    /// number.
+    Mark {
+        /// The number, an `I32`; one that is NULL or outside of the rows is nothing.
+        at: ExprId,
+        /// How many rows there are: a parameter of type `I64`, from 0 to 2^31.
+        rows: ParameterId,
     },
 }
 

@@ -45,6 +45,9 @@ impl Pass<'_> {
         for statement in block {
             made.push(match statement {
                 Statement::If { condition, then } => self.filter(condition, then),
+                Statement::Loop { id, from, to, kind, condition, then } => {
+                    Statement::Loop { id, from, to, kind, condition, then: self.block(then) }
+                }
                 Statement::Stage => Statement::Stage,
                 Statement::Emit => Statement::Emit,
             });
@@ -146,6 +149,8 @@ impl Pass<'_> {
             | Expr::Math { .. }
             | Expr::MathPair { .. }
             | Expr::Bits { .. }
+            | Expr::Probe { .. }
+            | Expr::Current(_)
             | Expr::Place { .. } => false,
         }
     }

@@ -8,10 +8,13 @@
 //!   column N TYPE [nullable]                what it reads, numbered from 0
 //!   parameter N TYPE
 //!   table N TYPE [nullable]
+//!   index N TYPE …                          the types of its keys
 //!   %N = …                                  one line for each node, numbered from 0
 //!   body
 //!     if %C                                 the block stands below it, two blanks further in
 //!       stage
+//!       emit
+//!     loop N KIND %FROM %TO [if %C]         each, any, none or each_or_none; its block likewise
 //!       emit
 //!   SINK
 //! ```
@@ -38,7 +41,7 @@
 //! sqrt %A                                   every function of `math.rs` by its name, likewise
 //! power %A %B                               atan2 %A %B
 //! bit_and %A %B                             likewise bit_or bit_xor shift_left shift_right
-//! place %A TABLE
+//! place %A TABLE                            probe INDEX %A …          current LOOP
 //! ```
 //!
 //! and a sink one of
@@ -55,6 +58,7 @@
 //! top_k LIMIT
 //!   order %A [descending] [nulls first]
 //!   column %A
+//! mark %A ROWS                              the number of a parameter
 //! ```
 //!
 //! Floats are written so that they read back to the same bits: the shortest decimal that does, `inf`, `-inf`, `nan`, and
@@ -186,6 +190,12 @@ fn write_pipeline(f: &mut fmt::Formatter<'_>, pipeline: &Pipeline, level: usize)
         indent(f, level)?;
         writeln!(f, "table {at} {}{}", table.element.name(), nullable(table.nullable))?;
     }
+    for (at, index) in pipeline.indexes.iter().enumerate() {
+        indent(f, level)?;
+        write!(f, "index {at}")?;
+        index.keys.iter().try_for_each(|ty| write!(f, " {}", ty.name()))?;
+        f.write_str("\n")?;
+    }
     for (at, expr) in pipeline.exprs.iter().enumerate() {
         indent(f, level)?;
         write!(f, "%{at} = ")?;
@@ -247,6 +257,11 @@ fn write_expr(f: &mut fmt::Formatter<'_>, expr: &Expr) -> fmt::Result {
         Expr::MathPair { op, a, b } => write!(f, "{} {a} {b}", op.name()),
         Expr::Bits { op, a, b } => write!(f, "{} {a} {b}", op.name()),
         Expr::Place { a, table } => write!(f, "place {a} {}", table.0),
+        Expr::Probe { index, ref keys } => {
+            write!(f, "probe {}", index.0)?;
+            keys.iter().try_for_each(|key| write!(f, " {key}"))
+        }
+        Expr::Current(id) => write!(f, "current {}", id.0),
     }
 }
 
@@ -256,6 +271,14 @@ fn write_block(f: &mut fmt::Formatter<'_>, block: &[Statement], level: usize) ->
         match statement {
             Statement::If { condition, then } => {
                 writeln!(f, "if {condition}")?;
+                write_block(f, then, level + 1)?;
+            }
+            Statement::Loop { id, from, to, kind, condition, then } => {
+                write!(f, "loop {} {} {from} {to}", id.0, kind.name())?;
+                if let Some(condition) = condition {
+                    write!(f, " if {condition}")?;
+                }
+                f.write_str("\n")?;
                 write_block(f, then, level + 1)?;
             }
             Statement::Stage => f.write_str("stage\n")?,
@@ -274,6 +297,7 @@ fn write_sink(f: &mut fmt::Formatter<'_>, sink: &Sink, level: usize) -> fmt::Res
             f.write_str("\n")
         }
         Sink::Bitmap => f.write_str("bitmap\n"),
+        Sink::Mark { at, rows } => writeln!(f, "mark {at} {}", rows.0),
         Sink::Group { keys, aggregates, strategy } => {
             writeln!(f, "group {}", strategy.name())?;
             for key in keys {
@@ -383,7 +407,7 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::ValueType;
+    use crate::program::{LoopKind, ValueType};
 
     /// One of everything: not well formed, which the text form does not ask.
     const EVERYTHING: &str = "\
@@ -392,6 +416,8 @@ pipeline
   column 1 i128 nullable
   parameter 0 bool
   table 0 f64 nullable
+  index 0 i32
+  index 1 text i64
   %0 = column 0
   %1 = parameter 0
   %2 = constant i32 -7
@@ -435,12 +461,20 @@ pipeline
   %40 = power %0 %1
   %41 = shift_right %0 %1
   %42 = place %0 2
+  %43 = probe 1 %0 %1
+  %44 = current 0
   body
     stage
     if %10
       stage
       if %1
         emit
+    loop 0 each %0 %1
+      loop 1 any %1 %2 if %3
+        emit
+    loop 2 none %0 %1 if %2
+      stage
+    loop 3 each_or_none %0 %0
     emit
 ";
 
@@ -457,6 +491,7 @@ pipeline
             "  materialize\n",
             "  materialize %1 %2 %3\n",
             "  bitmap\n",
+            "  mark %1 0\n",
             "  group single\n",
             "  group hash\n    key %1\n    key %2 domain -5 10\n    count\n    count %1\n    count %1 if %2\n    count if %2\n",
             "  group dense\n    key %2 domain 0 2\n    sum i64 %3 if %4 ! bigint_range\n    sum f64 %3\n    min %1\n    \
@@ -480,6 +515,7 @@ pipeline
         };
         names(Type::ALL.iter().map(|ty| ty.name()).collect());
         names(Fault::ALL.iter().map(|fault| fault.name()).collect());
+        names(LoopKind::ALL.iter().map(|kind| kind.name()).collect());
         names(Strategy::ALL.iter().map(|strategy| strategy.name()).collect());
         assert!(Type::ALL.iter().all(|ty| Type::named(ty.name()) == Some(*ty)));
         assert!(Fault::ALL.iter().all(|fault| Fault::named(fault.name()) == Some(*fault)));

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 
-use super::scalar::{Scalar, Type};
-use super::{Pipeline, TableType};
+use super::scalar::{Scalar, Type, ValueType};
+use super::{Pipeline, Sink, TableType};
+use crate::column::Column;
+use crate::join::Index;
+
+/// The most rows that are marked: numbers of 32 bits name them.
+const MOST_MARKS: i128 = 1 << 31;
 
 /// An array that a run brings along: a bitmap over a dictionary's codes, ranks, the members of a list.
 #[derive(Debug, Clone)]
@@ -30,19 +35,27 @@ pub struct Values {
     pub scalars: Vec<Scalar>,
     /// One for each of [`Pipeline::tables`].
     pub tables: Vec<Arc<Table>>,
+    /// One for each of [`Pipeline::indexes`].
+    pub indexes: Vec<Arc<Index>>,
 }
 
 impl Values {
     /// Says what does not fit the pipeline.
     pub fn check(&self, pipeline: &Pipeline) -> Result<(), String> {
-        if self.scalars.len() != pipeline.parameters.len() || self.tables.len() != pipeline.tables.len() {
-            return Err(format!(
-                "{} scalars and {} tables for {} and {} parameters",
-                self.scalars.len(),
-                self.tables.len(),
-                pipeline.parameters.len(),
-                pipeline.tables.len()
-            ));
+        let found = [self.scalars.len(), self.tables.len(), self.indexes.len()];
+        let wanted = [pipeline.parameters.len(), pipeline.tables.len(), pipeline.indexes.len()];
+        if found != wanted {
+            return Err(format!("{found:?} scalars, tables and indexes for {wanted:?} parameters"));
+        }
+        for (at, (index, ty)) in self.indexes.iter().zip(&pipeline.indexes).enumerate() {
+            if *index.keys() != ty.keys {
+                return Err(format!("index {at} is of {:?}, not of {:?}", index.keys(), ty.keys));
+            }
+        }
+        if let Sink::Mark { rows, .. } = pipeline.sink
+            && !matches!(self.scalars[rows.0 as usize], Scalar::Int(0..=MOST_MARKS))
+        {
+            return Err(format!("{:?} rows to be marked", self.scalars[rows.0 as usize]));
         }
         for (at, (scalar, ty)) in self.scalars.iter().zip(&pipeline.parameters).enumerate() {
             if !scalar.is_of(*ty) {
@@ -109,6 +122,28 @@ impl Table {
 }
 
 impl Table {
+    /// A column's values as a table: where its buffers have room behind them, as those have that a run leaves, they are shared.
+    pub fn of_column(column: &Column) -> Self {
+        let ValueType { ty: element, nullable } = column.ty;
+        let bytes = match element {
+            Type::Text => (column.rows + 1) * 4,
+            ty => (column.rows * ty.bits() as usize).div_ceil(8),
+        };
+        // A buffer that is a part of an allocation may end with it.
+        let shared = |buffer: &Buffer, used: usize| match buffer.len() >= (used + 1).next_multiple_of(64) {
+            true => buffer.clone(),
+            false => padded(buffer.as_slice()[..used.min(buffer.len())].to_vec()),
+        };
+        let (_, end) = column.text_span();
+        Self {
+            ty: TableType { element, nullable },
+            len: column.rows,
+            values: if element == Type::Text && column.rows == 0 { padded(vec![0; 4]) } else { shared(&column.values, bytes) },
+            bytes: column.bytes.as_ref().map(|bytes| shared(bytes, end)),
+            validity: column.validity.as_ref().map(|bits| shared(bits, column.rows.div_ceil(8))),
+        }
+    }
+
     /// The same with NULLs where `valid` is false.
     pub fn with_validity(mut self, valid: impl ExactSizeIterator<Item = bool>) -> Self {
         let bits = Self::bits(valid);

@@ -4,8 +4,13 @@
 //! for, and every sink can be built. Promises about data (a sum without a fault fits, a key lies in its domain) are the
 //! host's and cannot be seen here; the interpreter checks those while it runs.
 
+use std::collections::BTreeSet;
+
 use super::sink::DENSE_LIMIT;
-use super::{Aggregate, AggregateOp, Domain, ExprId, Key, Pipeline, Program, Sink, Source, Statement, Strategy, Type, ValueType};
+use super::{
+    Aggregate, AggregateOp, Domain, Expr, ExprId, Key, LoopId, Pipeline, Program, Sink, Source, Statement, Strategy, Type,
+    ValueType,
+};
 use crate::error::{Error, Result};
 
 /// The most values of the domain of a `count_distinct` or `sum_distinct`: a bit of state each.
@@ -46,7 +51,7 @@ pub fn output_types(sink: &Sink, types: &[ValueType]) -> Vec<ValueType> {
     let of = |id: &ExprId| types[id.0 as usize];
     match sink {
         Sink::Materialize { columns } | Sink::TopK { columns, .. } => columns.iter().map(of).collect(),
-        Sink::Bitmap => vec![ValueType::of(Type::Bool)],
+        Sink::Bitmap | Sink::Mark { .. } => vec![ValueType::of(Type::Bool)],
         Sink::Group { keys, aggregates, .. } => {
             let keys = keys.iter().map(|key| of(&key.expr));
             keys.chain(aggregates.iter().map(|aggregate| match aggregate.op {
@@ -65,14 +70,32 @@ pub fn output_types(sink: &Sink, types: &[ValueType]) -> Vec<ValueType> {
 
 fn check(pipeline: &Pipeline) -> std::result::Result<Vec<ValueType>, String> {
     let types = pipeline.value_types()?;
-    let verifier = Verifier { types: &types };
-    verifier.block(&pipeline.body)?;
+    let mut verifier = Verifier { pipeline, types: &types, loops: loops_of_nodes(pipeline), met: BTreeSet::new() };
     verifier.sink(&pipeline.sink)?;
+    verifier.block(&pipeline.body, &mut Vec::new())?;
     Ok(types)
 }
 
+/// For each node the loops whose numbers it depends on.
+pub(crate) fn loops_of_nodes(pipeline: &Pipeline) -> Vec<BTreeSet<LoopId>> {
+    let mut found: Vec<BTreeSet<LoopId>> = Vec::with_capacity(pipeline.exprs.len());
+    for expr in &pipeline.exprs {
+        let mut own: BTreeSet<LoopId> = expr.operands().iter().flat_map(|id| found[id.0 as usize].iter().copied()).collect();
+        if let Expr::Current(id) = expr {
+            own.insert(*id);
+        }
+        found.push(own);
+    }
+    found
+}
+
 struct Verifier<'a> {
+    pipeline: &'a Pipeline,
     types: &'a [ValueType],
+    /// For each node the loops whose numbers it depends on.
+    loops: Vec<BTreeSet<LoopId>>,
+    /// The loops met so far.
+    met: BTreeSet<LoopId>,
 }
 
 impl Verifier<'_> {
@@ -87,13 +110,47 @@ impl Verifier<'_> {
         }
     }
 
-    fn block(&self, block: &[Statement]) -> std::result::Result<(), String> {
+    /// Whether a node depends on no loop but those around.
+    fn inside(&self, id: ExprId, around: &[LoopId], user: &str) -> std::result::Result<(), String> {
+        match self.loops[id.0 as usize].iter().find(|id| !around.contains(id)) {
+            Some(outer) => Err(format!("{user}: {id} depends on loop {}, which is not around it", outer.0)),
+            None => Ok(()),
+        }
+    }
+
+    fn block(&mut self, block: &[Statement], around: &mut Vec<LoopId>) -> std::result::Result<(), String> {
         block.iter().try_for_each(|statement| match statement {
             Statement::If { condition, then } => {
                 self.boolean(*condition, "if")?;
-                self.block(then)
+                self.inside(*condition, around, "if")?;
+                self.block(then, around)
             }
-            Statement::Stage | Statement::Emit => Ok(()),
+            Statement::Loop { id, from, to, kind, condition, then } => {
+                if !self.met.insert(*id) {
+                    return Err(format!("a second loop {}", id.0));
+                }
+                for bound in [*from, *to] {
+                    match self.of(bound, "loop")?.ty {
+                        Type::I32 => self.inside(bound, around, "loop")?,
+                        other => return Err(format!("loop: {bound} is {}, not i32", other.name())),
+                    }
+                }
+                around.push(*id);
+                if let Some(condition) = condition {
+                    self.boolean(*condition, "loop")?;
+                    self.inside(*condition, around, "loop")?;
+                }
+                if !kind.has_current() {
+                    around.pop();
+                }
+                let done = self.block(then, around);
+                if kind.has_current() {
+                    around.pop();
+                }
+                done
+            }
+            Statement::Stage => Ok(()),
+            Statement::Emit => self.pipeline.sink.operands().into_iter().try_for_each(|id| self.inside(id, around, "emit")),
         })
     }
 
@@ -101,6 +158,11 @@ impl Verifier<'_> {
         match sink {
             Sink::Materialize { columns } => columns.iter().try_for_each(|id| self.of(*id, "materialize").map(|_| ())),
             Sink::Bitmap => Ok(()),
+            Sink::Mark { at, rows } => match (self.of(*at, "mark")?.ty, self.pipeline.parameters.get(rows.0 as usize)) {
+                (Type::I32, Some(Type::I64)) => Ok(()),
+                (Type::I32, _) => Err(format!("mark: parameter {} is no i64", rows.0)),
+                (other, _) => Err(format!("mark: {at} is {}, not i32", other.name())),
+            },
             Sink::Group { keys, aggregates, strategy } => {
                 self.keys(keys, *strategy)?;
                 aggregates.iter().try_for_each(|aggregate| self.aggregate(aggregate))

@@ -8,7 +8,8 @@ use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Device, Kernel, Run};
 use crate::error::Result;
 use crate::interpret::{Outcome, outcome, read_column, read_table};
-use crate::program::{ExprId, Pipeline, Sink, Statement, text};
+use crate::program::statement::{LoopHead, loops};
+use crate::program::{ExprId, Pipeline, Scalar, Sink, Statement, text};
 use std::sync::Arc;
 
 /// Compiles and runs a case on a device.
@@ -50,7 +51,13 @@ pub fn outcomes_of_nodes(case: &Case) -> Vec<(ExprId, Outcome)> {
     let ids = (0..case.pipeline.exprs.len()).map(|at| ExprId(at as u32));
     ids.filter_map(|id| {
         let sink = Sink::Materialize { columns: vec![id] };
-        let pipeline = Pipeline { body: vec![Statement::Emit], sink, ..case.pipeline.clone() };
+        // The loops stay, with nothing in them: what depends on their numbers is nothing by itself.
+        let empty = |head: LoopHead| {
+            let LoopHead { id, from, to, kind, condition } = head;
+            Statement::Loop { id, from, to, kind, condition, then: vec![] }
+        };
+        let body = loops(&case.pipeline.body).into_iter().map(empty).chain([Statement::Emit]).collect();
+        let pipeline = Pipeline { body, sink, ..case.pipeline.clone() };
         Some((id, outcome(&pipeline, &case.values, &case.chunks).ok()?))
     })
     .collect()
@@ -127,7 +134,7 @@ fn candidates(case: &Case) -> Vec<Case> {
         Sink::Group { keys, aggregates, strategy } => without_one(aggregates)
             .map(|aggregates| Sink::Group { keys: keys.clone(), aggregates, strategy: *strategy })
             .collect(),
-        Sink::Materialize { .. } | Sink::Bitmap | Sink::TopK { .. } => Vec::new(),
+        Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } | Sink::TopK { .. } => Vec::new(),
     };
     made.extend(sinks.into_iter().map(|sink| {
         let mut case = case.clone();
@@ -165,6 +172,11 @@ fn report(device: &dyn Device, case: &Case) -> String {
     }
     for (at, table) in case.values.tables.iter().enumerate() {
         let _ = writeln!(out, "#: table {at} {}", list(read_table(table)));
+    }
+    for (at, index) in case.values.indexes.iter().enumerate() {
+        let keys = |keys: &Vec<Scalar>| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let rows: Vec<String> = super::data::index_rows(index).iter().map(keys).collect();
+        let _ = writeln!(out, "#: index {at} {}", rows.join(" | "));
     }
     for chunk in &case.chunks {
         let _ = writeln!(out, "#: chunk {}", chunk.rows);

@@ -57,7 +57,7 @@ pub fn check_rows(sink: &Sink, expected: &Outcome, got: &[Vec<Value>]) -> std::r
         return Err(format!("{} rows where {count} were expected", got.len()));
     }
     match sink {
-        Sink::Bitmap => match expected.rows.iter().zip(got).position(|(expected, got)| expected != got) {
+        Sink::Bitmap | Sink::Mark { .. } => match expected.rows.iter().zip(got).position(|(expected, got)| expected != got) {
             Some(at) => Err(format!("row {at} is {} where {} was expected", show(&got[at]), show(&expected.rows[at]))),
             None => Ok(()),
         },

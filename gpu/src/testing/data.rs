@@ -8,6 +8,7 @@ use super::known::Known;
 use super::random::Random;
 use crate::column::{Chunk, Column};
 use crate::interpret::{Value, write_column_over};
+use crate::join::Index;
 use crate::program::values::padded;
 use crate::program::{Scalar, Table, TableType, Type, ValueType};
 
@@ -223,6 +224,23 @@ pub(super) fn table(ty: TableType, values: &[Value]) -> Table {
     let (buffer, bytes, validity) = crate::interpret::write(written, values, |_| crate::interpret::zero(ty.element));
     let pad = |buffer: Buffer| padded(buffer.as_slice().to_vec());
     Table { ty, len: values.len(), values: pad(buffer), bytes: bytes.map(pad), validity: validity.map(pad) }
+}
+
+/// An index of keys, the number of each its place among them; no two may be the same.
+pub(super) fn index(types: &[Type], rows: &[Vec<Scalar>]) -> crate::error::Result<Index> {
+    let column = |(at, ty): (usize, &Type)| {
+        let values: Vec<Value> = rows.iter().map(|row| Some(row[at].clone())).collect();
+        write_column_over(ValueType::of(*ty), &values, |_| crate::interpret::zero(*ty))
+    };
+    let columns: Vec<Column> = types.iter().enumerate().map(column).collect();
+    Index::of_rows(&columns.iter().collect::<Vec<_>>())
+}
+
+/// The keys of an index in the order of their numbers.
+pub(super) fn index_rows(index: &Index) -> Vec<Vec<Scalar>> {
+    let mut entries = index.entries();
+    entries.sort_by_key(|(_, number)| *number);
+    entries.into_iter().map(|(keys, _)| keys).collect()
 }
 
 /// A table's values drawn from a profile; those that `member` looks in ascend, each once.

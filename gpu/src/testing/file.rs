@@ -13,6 +13,7 @@
 //! #: case what it shows
 //! #: parameter 0 7
 //! #: table 0 true false true
+//! #: index 0 7 "a" | 9 "b"
 //! #: chunk
 //! #:   column 0 1 null 3
 //! #: rows 1 | null | 3
@@ -22,6 +23,7 @@
 //!   has a `null` or `nullable` stands before its values.
 //! - `rows` is followed by the rows of the output, one a line or parted by `|`; `fault NAME` stands for them where a
 //!   fault is expected. Rows come in any order, but for a bitmap's and top-k's; see [`compare`](super::compare).
+//! - `index` is followed by the keys of its entries, parted by `|`; they are numbered from 0, and no two are the same.
 //! - A case without a chunk has no input at all.
 //!
 //! `UPDATE=1` rewrites the rows and faults that the interpreter does not agree with.
@@ -218,6 +220,27 @@ impl Reader<'_> {
                     tables.push(table);
                 } else {
                     return Err("tables come in order".to_owned());
+                }
+            }
+            "index" => {
+                let (number, rest) = numbered()?;
+                let types = &pipeline.indexes.get(number).ok_or_else(|| format!("there is no index {number}"))?.keys;
+                let indexes = &mut case.case.values.indexes;
+                let mut rows = indexes.get(number).map_or(Vec::new(), |index| data::index_rows(index));
+                let types_of: Vec<ValueType> = types.iter().map(|ty| ValueType::of(*ty)).collect();
+                for row in self::rows(rest, &types_of)? {
+                    rows.push(row.into_iter().collect::<Option<Vec<Scalar>>>().ok_or("a null in an index")?);
+                }
+                let index = data::index(types, &rows).map_err(|error| error.to_string())?;
+                if index.len() != rows.len() {
+                    return Err("two entries of an index have the same keys".to_owned());
+                }
+                if number < indexes.len() {
+                    indexes[number] = Arc::new(index);
+                } else if number == indexes.len() {
+                    indexes.push(Arc::new(index));
+                } else {
+                    return Err("indexes come in order".to_owned());
                 }
             }
             "chunk" => {

@@ -4,6 +4,7 @@
 //! does. Most programs raise nothing, a few may: there, any node may have any operand and a fault. Sums of floats are of
 //! numbers that are not negative, so that the order of rows does not show; sums of 128 bits stay far from the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Case;
@@ -12,14 +13,14 @@ use super::known::{self, Known};
 use super::random::Random;
 use crate::column::Chunk;
 use crate::interpret::outcome;
-use crate::program::verify::DISTINCT_LIMIT;
+use crate::program::verify::{DISTINCT_LIMIT, loops_of_nodes};
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
-    MatchOp, Math, MathPair, Order, ParameterId, Pipeline, Scalar, Sink, Statement, Strategy, TableId, TableType, TextUnit,
-    TrimSide, Type, ValueType, Values,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, IndexId,
+    IndexType, Key, LoopId, LoopKind, MatchOp, Math, MathPair, Order, ParameterId, Pipeline, Scalar, Sink, Statement, Strategy,
+    TableId, TableType, TextUnit, TrimSide, Type, ValueType, Values,
 };
 
-/// The most times that a row reaches the sink.
+/// The most times that a row reaches the sink without loops.
 const EMITS: i128 = 2;
 /// The most states of a dense group: so many that none of the ways to keep them is left out.
 const MOST_STATES: u64 = 1 << 16;
@@ -41,6 +42,7 @@ pub fn generate(random: &mut Random) -> Case {
         columns: plans.iter().map(|plan| plan.ty).collect(),
         parameters: Vec::new(),
         tables: Vec::new(),
+        indexes: Vec::new(),
         exprs: Vec::new(),
         body: Block::new(),
         sink: Sink::Bitmap,
@@ -48,7 +50,22 @@ pub fn generate(random: &mut Random) -> Case {
     let risky = random.percent(40);
     let values = Values::default();
     let (types, known, raising, inexact) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut generator = Generator { random, pipeline, values, types, known, raising, inexact, risky, rows, chunks: &chunks };
+    let (loops, hidden) = (Vec::new(), BTreeSet::new());
+    let mut generator = Generator {
+        random,
+        pipeline,
+        values,
+        types,
+        known,
+        raising,
+        inexact,
+        loops,
+        hidden,
+        emits: EMITS,
+        risky,
+        rows,
+        chunks: &chunks,
+    };
     for (at, plan) in plans.iter().enumerate() {
         generator.push(Expr::Column(ColumnId(at as u32)), plan.profile.known());
     }
@@ -60,6 +77,7 @@ pub fn generate(random: &mut Random) -> Case {
         }
         generator.node();
     }
+    generator.loops();
     generator.body();
     generator.sink();
     let (pipeline, values) = (generator.pipeline, generator.values);
@@ -77,6 +95,12 @@ struct Generator<'a> {
     raising: Vec<bool>,
     /// Of every node, whether devices may differ in its last digits: what was computed from it could differ in more.
     inexact: Vec<bool>,
+    /// The loops, the outer ones first, without their blocks.
+    loops: Vec<Statement>,
+    /// Nodes that depend on a number that nothing behind its loop sees.
+    hidden: BTreeSet<ExprId>,
+    /// The most times that a row reaches the sink.
+    emits: i128,
     /// Whether nodes may raise faults.
     risky: bool,
     /// How many rows the input has.
@@ -97,6 +121,11 @@ impl Generator<'_> {
         ExprId(self.types.len() as u32 - 1)
     }
 
+    /// Whether other nodes may take a node, and statements and the sink.
+    fn may_use(&self, id: ExprId) -> bool {
+        !self.inexact[id.0 as usize] && !self.hidden.contains(&id)
+    }
+
     fn ty(&self, id: ExprId) -> Type {
         self.types[id.0 as usize].ty
     }
@@ -108,7 +137,7 @@ impl Generator<'_> {
     /// A node that this holds of; later ones are as likely as all before them.
     fn find(&mut self, holds: impl Fn(&Self, ExprId) -> bool) -> Option<ExprId> {
         let all: Vec<ExprId> =
-            (0..self.types.len() as u32).map(ExprId).filter(|id| !self.inexact[id.0 as usize] && holds(self, *id)).collect();
+            (0..self.types.len() as u32).map(ExprId).filter(|id| self.may_use(*id) && holds(self, *id)).collect();
         let recent = if self.random.percent(60) { all.len().saturating_sub(4) } else { 0 };
         (!all.is_empty()).then(|| {
             let among = &all[recent..];
@@ -184,7 +213,7 @@ impl Generator<'_> {
 
     /// Tries to make a node.
     fn node(&mut self) -> Option<ExprId> {
-        match self.random.below(33) {
+        match self.random.below(34) {
             0 => {
                 let ty = self.random.pick(&Type::ALL);
                 Some(self.constant(ty))
@@ -269,6 +298,7 @@ impl Generator<'_> {
             24..=25 => self.math(),
             26 => self.bits(),
             27..=31 => self.string(),
+            32 => self.probe(),
             _ => self.place(),
         }
     }
@@ -494,6 +524,104 @@ impl Generator<'_> {
         Some(self.push(Expr::Place { a, table }, Known::int(0, length)))
     }
 
+    /// The number that an index has, of some nodes or of one.
+    fn probe(&mut self) -> Option<ExprId> {
+        let count = self.random.pick(&[1, 1, 1, 2, 2, 3]);
+        let keys: Vec<ExprId> = (0..count).filter_map(|_| self.find(|_, _| true)).collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let types: Vec<Type> = keys.iter().map(|key| self.ty(*key)).collect();
+        let profiles: Vec<Profile> = keys.iter().map(|key| self.profile_near(*key)).collect();
+        let rows = self.random.pick(&[0, 1, 2, 5, 9, 40, 300]);
+        let mut row = || profiles.iter().zip(&types).map(|(profile, ty)| profile.value(self.random, *ty)).collect();
+        let rows: Vec<Vec<Scalar>> = (0..rows).map(|_| row()).collect();
+        let of = |rows: &[Vec<Scalar>]| data::index(&types, rows).unwrap_or_else(|error| panic!("an index: {error}"));
+        // Once more of those that differ, so that they are numbered without gaps.
+        let index = of(&data::index_rows(&of(&rows)));
+        let most = index.len() as i128;
+        self.pipeline.indexes.push(IndexType { keys: types });
+        self.values.indexes.push(Arc::new(index));
+        let index = IndexId(self.pipeline.indexes.len() as u32 - 1);
+        Some(self.push(Expr::Probe { index, keys }, Known::int(0, most)))
+    }
+
+    /// Loops around all that is emitted, now and then, and nodes that depend on their numbers.
+    fn loops(&mut self) {
+        let count = self.random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 1, 2]);
+        for number in 0..count {
+            let (from, to, trips) = self.bounds();
+            let (id, kind) = (LoopId(number), self.random.pick(&LoopKind::ALL));
+            let (low, high) = (self.known(from).range(), self.known(to).range());
+            let head = |condition| Statement::Loop { id, from, to, kind, condition, then: Block::new() };
+            self.loops.push(head(None));
+            self.pipeline.body = self.loops.clone();
+            let first = self.types.len() as u32;
+            let known = match (low, high) {
+                (Some((low, _)), Some((_, high))) if low < high => Known::int(low, high - 1),
+                (_, _) => Known::any(Type::I32),
+            };
+            self.push(Expr::Current(id), known);
+            for _ in 0..self.random.below(6) {
+                self.node();
+            }
+            let condition = if self.random.percent(60) { Some(self.boolean()) } else { None };
+            self.loops.pop();
+            self.loops.push(head(condition));
+            self.pipeline.body = self.loops.clone();
+            if kind.has_current() {
+                self.emits *= trips.max(1);
+            } else {
+                let dependent = loops_of_nodes(&self.pipeline);
+                let hidden = (first..self.types.len() as u32).filter(|at| dependent[*at as usize].contains(&id));
+                self.hidden.extend(hidden.map(ExprId));
+            }
+        }
+        for _ in 0..self.random.below(if count == 0 { 1 } else { 6 }) {
+            self.node();
+        }
+    }
+
+    /// Two nodes with few numbers between them, and how many at most: a group's begin and end, or small numbers.
+    fn bounds(&mut self) -> (ExprId, ExprId, i128) {
+        const TRIPS: i128 = 7;
+        let small = |this: &Self, id: ExprId| {
+            this.ty(id) == Type::I32 && this.known(id).range().is_some_and(|(low, high)| 0 <= low && high < 1000)
+        };
+        if self.random.percent(70)
+            && let Some(group) = self.find(small)
+        {
+            let mut starts = vec![0i128];
+            while starts.len() < 40 {
+                let last = starts.last().copied().unwrap_or(0);
+                starts.push(last + self.random.between(0, TRIPS));
+            }
+            let highest = starts.last().copied().unwrap_or(0);
+            let ty = TableType { element: Type::I32, nullable: false };
+            // Behind the last group there are ends that are not above their begins: there 0 stands.
+            let starts: Vec<_> = starts.into_iter().map(|start| Some(Scalar::Int(start))).collect();
+            self.pipeline.tables.push(ty);
+            self.values.tables.push(Arc::new(data::table(ty, &starts)));
+            let table = TableId(self.pipeline.tables.len() as u32 - 1);
+            let one = self.push(Expr::Constant { ty: Type::I32, value: Some(Scalar::Int(1)) }, Known::int(1, 1));
+            let (low, high) = self.known(group).range().unwrap_or((0, 1000));
+            let sum = Expr::Arithmetic { op: Arithmetic::Add, a: group, b: one, fault: None };
+            let next = self.push(sum, Known::int(low + 1, high + 1));
+            let from = self.push(Expr::Lookup { table, index: group }, Known::int(0, highest));
+            let to = self.push(Expr::Lookup { table, index: next }, Known::int(0, highest));
+            return (from, to, TRIPS);
+        }
+        let mut constant = |low: i128, high: i128| {
+            let value = self.random.between(low, high);
+            let null = self.random.percent(3);
+            let value = (!null).then_some(Scalar::Int(value));
+            let known = value.as_ref().map_or(Known::int(0, 0), Known::one);
+            self.push(Expr::Constant { ty: Type::I32, value }, known)
+        };
+        let (from, to) = (constant(-2, 2), constant(-1, TRIPS - 2));
+        (from, to, TRIPS + 2)
+    }
+
     fn date(&mut self) -> Option<ExprId> {
         let date = |this: &Self, id: ExprId| {
             let inside = this.known(id).range().is_some_and(|(low, high)| DATES.0 <= low && high <= DATES.1);
@@ -529,7 +657,8 @@ impl Generator<'_> {
 
     fn body(&mut self) {
         let emit = vec![Statement::Emit];
-        self.pipeline.body = match self.random.below(8) {
+        let outside = if self.loops.is_empty() || self.random.percent(60) { None } else { self.outer_condition() };
+        let inside = match self.random.below(8) {
             0..=2 => emit,
             3 | 4 => {
                 let block = if self.random.percent(50) { vec![Statement::Stage, Statement::Emit] } else { emit };
@@ -542,6 +671,17 @@ impl Generator<'_> {
             }
             _ => vec![self.filter(emit.clone()), Statement::Stage, self.filter(emit)],
         };
+        let around = |then: Block, around: Statement| match around {
+            Statement::Loop { id, from, to, kind, condition, .. } => {
+                vec![Statement::Loop { id, from, to, kind, condition, then }]
+            }
+            Statement::If { .. } | Statement::Stage | Statement::Emit => then,
+        };
+        let body = std::mem::take(&mut self.loops).into_iter().rev().fold(inside, around);
+        self.pipeline.body = match outside {
+            Some(condition) => vec![Statement::If { condition, then: body }],
+            None => body,
+        };
         if self.random.percent(50) {
             self.pipeline.place_stages();
             // The pass may have made new conditions.
@@ -553,6 +693,12 @@ impl Generator<'_> {
             }
             self.types = self.pipeline.value_types().unwrap_or_else(|why| panic!("the stage pass made a wrong node: {why}"));
         }
+    }
+
+    /// A condition that depends on no loop.
+    fn outer_condition(&mut self) -> Option<ExprId> {
+        let dependent = loops_of_nodes(&self.pipeline);
+        self.find(|this, id| this.ty(id) == Type::Bool && dependent[id.0 as usize].is_empty())
     }
 
     fn filter(&mut self, then: Block) -> Statement {
@@ -574,7 +720,8 @@ impl Generator<'_> {
     /// Whether a condition lets some rows of a chunk pass and others not.
     fn parts_rows(&self, condition: ExprId) -> bool {
         let Some(chunk) = self.chunks.iter().find(|chunk| (2..=1100).contains(&chunk.rows)) else { return true };
-        let body = vec![Statement::If { condition, then: vec![Statement::Emit] }];
+        let mut body = self.loops.clone();
+        body.push(Statement::If { condition, then: vec![Statement::Emit] });
         let pipeline = Pipeline { body, sink: Sink::Bitmap, ..self.pipeline.clone() };
         outcome(&pipeline, &self.values, std::slice::from_ref(chunk)).is_ok_and(|found| {
             let passed = found.rows.iter().filter(|row| row[0] == Some(Scalar::Bool(true))).count();
@@ -593,14 +740,16 @@ impl Generator<'_> {
     }
 
     fn sink(&mut self) {
-        self.pipeline.sink = match self.random.below(10) {
+        self.pipeline.sink = match self.random.below(11) {
             0..=2 => {
                 let mut columns = self.some_nodes(6);
                 let inexact = (0..self.types.len() as u32).map(ExprId).filter(|id| self.inexact[id.0 as usize]);
-                columns.extend(inexact);
+                let hidden = &self.hidden;
+                columns.extend(inexact.filter(|id| !hidden.contains(id)));
                 Sink::Materialize { columns }
             }
             3 => Sink::Bitmap,
+            10 => self.mark(),
             4 | 5 => self.group(Vec::new(), Strategy::Single),
             6 => self.dense(),
             7 | 8 => {
@@ -622,6 +771,15 @@ impl Generator<'_> {
                 Sink::TopK { order, columns: self.some_nodes(4), limit }
             }
         };
+    }
+
+    fn mark(&mut self) -> Sink {
+        let rows = self.random.pick(&[0, 1, 7, 8, 9, 100, 1000, 3000]);
+        let at = match self.find_type(Type::I32) {
+            Some(found) => found,
+            None => self.constant(Type::I32),
+        };
+        Sink::Mark { at, rows: self.parameter_of(Type::I64, Scalar::Int(rows)) }
     }
 
     /// The domain of a node, if it is known and small enough.
@@ -697,7 +855,7 @@ impl Generator<'_> {
                 let narrow = self.ty(input).bits() <= 64;
                 let ty = if narrow && self.random.percent(70) { Type::I64 } else { Type::I128 };
                 let reach = low.unsigned_abs().max(high.unsigned_abs());
-                let total = reach.checked_mul((self.rows * EMITS).unsigned_abs());
+                let total = reach.checked_mul((self.rows * self.emits).unsigned_abs());
                 let (_, greatest) = ty.range()?;
                 let fits = total.is_some_and(|total| total <= greatest.unsigned_abs());
                 if !fits && ty == Type::I128 {

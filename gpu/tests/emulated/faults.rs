@@ -20,7 +20,8 @@ struct Case {
 
 impl Case {
     fn new(name: &'static str, pipeline: Pipeline, scalars: &[i128], chunks: Vec<Chunk>) -> Self {
-        let values = Values { scalars: scalars.iter().map(|value| Scalar::Int(*value)).collect(), tables: vec![] };
+        let values =
+            Values { scalars: scalars.iter().map(|value| Scalar::Int(*value)).collect(), tables: vec![], indexes: vec![] };
         let expected = outcome(&pipeline, &values, &chunks).unwrap();
         assert!(expected.faults.is_empty() && !expected.rows.is_empty());
         Self { name, pipeline, values, chunks, expected }

@@ -12,6 +12,7 @@ impl Builder {
             columns: columns.to_vec(),
             parameters: vec![],
             tables: vec![],
+            indexes: vec![],
             exprs: vec![],
             body: vec![],
             sink: Sink::Bitmap,

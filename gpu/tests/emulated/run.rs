@@ -32,7 +32,7 @@ pub fn mix(at: u64) -> u64 {
 pub fn start(device: &Emulated, pipeline: &Pipeline, scalars: &[i128], chunks: &[Chunk]) -> Result<(Output, Counters), Error> {
     let scalars = scalars.iter().map(|value| Scalar::Int(*value)).collect();
     let rows = chunks.iter().map(|chunk| chunk.rows as u64).sum();
-    let values = Values { scalars, tables: vec![] };
+    let values = Values { scalars, tables: vec![], indexes: vec![] };
     let mut run = device.compile(pipeline)?.start(Run { values, rows, cancel: Cancel::default(), threads: 0 })?;
     run.push(chunks)?;
     run.finish()
@@ -118,7 +118,12 @@ fn a_node_of_any_number_can_be_a_lookup() {
     let values = padded((0..7i64).flat_map(|at| ((at + 1) % 7).to_le_bytes()).collect());
     let table = Arc::new(Table { ty, len: 7, values, bytes: None, validity: Some(padded(vec![0x7f])) });
     let chunk = Chunk { rows: 7, columns: vec![integers(Type::U8, 0..7)] };
-    let run = Run { values: Values { scalars: vec![], tables: vec![table] }, rows: 7, cancel: Cancel::default(), threads: 0 };
+    let run = Run {
+        values: Values { scalars: vec![], tables: vec![table], indexes: vec![] },
+        rows: 7,
+        cancel: Cancel::default(),
+        threads: 0,
+    };
     let mut execution = Emulated::default().compile(&b.0).unwrap().start(run).unwrap();
     execution.push(&[chunk]).unwrap();
     let (output, _) = execution.finish().unwrap();
@@ -134,7 +139,8 @@ fn a_push_is_one_launch_and_waits_for_nothing() {
     let all = [("q6", programs::q6(), &Q6[..], &[700, 1064, 5, 7, 0, 23][..]), ("q1", programs::q1(), &Q1[..], &[0, 2400][..])];
     for (name, pipeline, columns, scalars) in all {
         let chunks: Vec<Chunk> = parts.iter().map(|rows| chunk(rows, columns)).collect();
-        let values = Values { scalars: scalars.iter().map(|value| Scalar::Int(*value)).collect(), tables: vec![] };
+        let values =
+            Values { scalars: scalars.iter().map(|value| Scalar::Int(*value)).collect(), tables: vec![], indexes: vec![] };
         for parts in [vec![6], vec![2, 4], vec![1, 1, 3, 1]] {
             let device = Emulated::default();
             let run = Run { values: values.clone(), rows: 7471, cancel: Cancel::default(), threads: 0 };
@@ -243,7 +249,7 @@ fn the_threshold_of_a_top_k_drops_rows() {
 fn a_run_can_be_cancelled() {
     let device = Emulated::default();
     let cancel = Cancel::default();
-    let values = Values { scalars: [700, 1064, 5, 7, 0, 23].map(Scalar::Int).to_vec(), tables: vec![] };
+    let values = Values { scalars: [700, 1064, 5, 7, 0, 23].map(Scalar::Int).to_vec(), tables: vec![], indexes: vec![] };
     let mut run =
         device.compile(&programs::q6()).unwrap().start(Run { values, rows: 100, cancel: cancel.clone(), threads: 0 }).unwrap();
     let (_, parts) = lines(&[100]);

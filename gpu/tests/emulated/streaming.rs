@@ -32,7 +32,7 @@ impl Case {
         let of = |(value, ty): (&i128, &Type)| {
             if *ty == Type::Text { Scalar::Text(value.to_string().into()) } else { Scalar::Int(*value) }
         };
-        Values { scalars: self.scalars.iter().zip(&self.pipeline.parameters).map(of).collect(), tables: vec![] }
+        Values { scalars: self.scalars.iter().zip(&self.pipeline.parameters).map(of).collect(), tables: vec![], indexes: vec![] }
     }
 
     fn run(&self, device: &Emulated) -> Result<(Output, Counters), Error> {

@@ -1,5 +1,7 @@
 //! What a worker hands to compiled code: addresses, in one place that the code knows the offsets of.
 
+use crate::join::Index;
+
 /// The addresses of a column's part that a block reads.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -33,6 +35,40 @@ pub struct TableView {
     pub bytes: *const u8,
 }
 
+/// The parts of an index parameter that code reads itself.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct IndexView {
+    /// The slots.
+    pub slots: *const u8,
+    /// What a hash is shifted down by to become the number of a slot.
+    pub shift: u64,
+    /// The number of slots less one.
+    pub mask: u64,
+    /// All of it, for the primitive that looks where keys lie apart.
+    pub index: *const Index,
+}
+
+/// The number of a loop that has met none.
+pub const NO_NUMBER: i64 = i64::MIN;
+
+/// Where a loop over numbers goes on when its list is full, or it has tried many: written by the code, 0 at first.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Resume {
+    /// The place in the list of rows that it reads; behind the last when it is done.
+    pub place: u64,
+    /// The first number that it has not tried yet.
+    pub number: i64,
+    /// Whether a number counted in that place.
+    pub counted: u64,
+}
+
+impl Resume {
+    /// At the first row.
+    pub const BEGIN: Self = Self { place: 0, number: NO_NUMBER, counted: 0 };
+}
+
 /// What compiled code reads and writes. One for each worker.
 #[derive(Debug)]
 #[repr(C)]
@@ -45,13 +81,21 @@ pub struct Context {
     pub patterns: *const crate::primitive::pattern::Pattern,
     /// The tables.
     pub tables: *const TableView,
+    /// The indexes.
+    pub indexes: *const IndexView,
+    /// For each loop around, the outer ones first, the numbers that the list's rows have reached.
+    pub numbers: *const *mut i64,
+    /// The same for the rows that a filter leaves.
+    pub left: *const *mut i64,
+    /// Where a loop over numbers goes on.
+    pub resume: Resume,
     /// The columns of the block.
     pub columns: *const ColumnView,
     /// The columns that a materializing sink writes to.
     pub outputs: *const ColumnView,
-    /// The rows of a top-k's buffer, or the entries of a hash table.
+    /// The rows of a top-k's buffer, the entries of a hash table, or the bytes that say which rows are marked.
     pub entries: *mut u8,
-    /// How many of them are taken.
+    /// How many of them are taken; how many rows may be marked.
     pub taken: u64,
     /// A hash table's places less one.
     pub mask: u64,

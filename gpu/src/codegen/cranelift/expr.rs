@@ -174,6 +174,14 @@ impl Loop<'_, '_> {
                 };
                 Held { value, valid: self.both(a.valid, b.valid) }
             }
+            Expr::Probe { index, ref keys } => self.probe(index, keys),
+            Expr::Current(loop_id) => {
+                // Of the loop that is being written the number is known; those around left theirs in lists.
+                let (list, place) = (self.numbers(loop_id), self.place());
+                let address = self.element(list, place, 8);
+                let number = self.b.ins().load(types::I64, plain(), address, 0);
+                self.number(id, number)
+            }
             Expr::Place { a, table } => {
                 let operand = self.facts.ty(a).ty;
                 let held = self.evaluate(a);

@@ -6,11 +6,12 @@ use std::mem::offset_of;
 use cranelift::codegen::ir::{FuncRef, StackSlot};
 use cranelift::prelude::*;
 
-use super::context::{ColumnView, Context, TableView};
+use super::context::{ColumnView, Context, IndexView, TableView};
 use super::module::Imports;
 use crate::codegen::analysis::Facts;
 use crate::primitive::Primitive;
-use crate::program::{ExprId, Fault, Pipeline, Type as Ty};
+use crate::program::statement::depths;
+use crate::program::{ExprId, Fault, LoopId, Pipeline, Type as Ty};
 
 /// A node's value in registers. `bool` is 0 or 1 in 8 bits.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,15 @@ pub(super) struct Held {
     pub value: Value,
     /// 1 where it is not NULL; `None` where it never is.
     pub valid: Option<Value>,
+}
+
+/// The parts of an index, in registers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IndexParts {
+    pub slots: Value,
+    pub shift: Value,
+    pub mask: Value,
+    pub index: Value,
 }
 
 /// A loop over the rows of a list.
@@ -44,6 +54,9 @@ pub(super) struct Loop<'a, 'f> {
     tables: HashMap<u32, (Value, Value, Value)>,
     /// What texts of columns, and of tables, lead into.
     texts: HashMap<(u32, bool), Value>,
+    indexes: HashMap<u32, IndexParts>,
+    /// Where the numbers of loops around are, row by row.
+    numbers: HashMap<LoopId, Value>,
     functions: HashMap<Primitive, FuncRef>,
     faults: HashMap<u32, Block>,
     out: Option<StackSlot>,
@@ -119,6 +132,8 @@ impl<'a, 'f> Loop<'a, 'f> {
             scalars: HashMap::new(),
             tables: HashMap::new(),
             texts: HashMap::new(),
+            indexes: HashMap::new(),
+            numbers: HashMap::new(),
             functions: HashMap::new(),
             faults: HashMap::new(),
             out: None,
@@ -136,7 +151,7 @@ impl<'a, 'f> Loop<'a, 'f> {
     fn load_inputs(&mut self, roots: &[ExprId]) {
         let mut wanted: Vec<ExprId> = roots.to_vec();
         let mut done = vec![false; self.pipeline.exprs.len()];
-        let (mut columns, mut scalars, mut tables) = (vec![], vec![], vec![]);
+        let (mut columns, mut scalars, mut tables, mut indexes, mut loops) = (vec![], vec![], vec![], vec![], vec![]);
         while let Some(id) = wanted.pop() {
             if std::mem::replace(&mut done[id.0 as usize], true) {
                 continue;
@@ -171,6 +186,8 @@ impl<'a, 'f> Loop<'a, 'f> {
                 | Expr::Math { .. }
                 | Expr::MathPair { .. }
                 | Expr::Bits { .. } => {}
+                Expr::Probe { index, .. } => indexes.push(index.0),
+                Expr::Current(id) => loops.push(*id),
             }
             wanted.extend(expr.operands());
         }
@@ -209,14 +226,50 @@ impl<'a, 'f> Loop<'a, 'f> {
                 self.texts.insert((table, true), bytes);
             }
         }
+        if !indexes.is_empty() {
+            let views = self.field(offset_of!(Context, indexes), types::I64);
+            for index in indexes {
+                let at = index as usize * size_of::<IndexView>();
+                let mut load = |offset: usize| self.b.ins().load(types::I64, fixed(), views, (at + offset) as i32);
+                let parts = IndexParts {
+                    slots: load(offset_of!(IndexView, slots)),
+                    shift: load(offset_of!(IndexView, shift)),
+                    mask: load(offset_of!(IndexView, mask)),
+                    index: load(offset_of!(IndexView, index)),
+                };
+                self.indexes.insert(index, parts);
+            }
+        }
+        if !loops.is_empty() {
+            let depths = depths(&self.pipeline.body);
+            let lists = self.field(offset_of!(Context, numbers), types::I64);
+            for id in loops {
+                let at = depths.get(&id).map_or(0, |depth| *depth) * 8;
+                let list = self.b.ins().load(types::I64, fixed(), lists, at as i32);
+                self.numbers.insert(id, list);
+            }
+        }
     }
 
     /// Begins the loop: what follows runs for every row of the list.
     pub fn begin(&mut self) {
-        self.b.def_var(self.at, self.rows);
         let bytes = self.b.ins().ishl_imm_u(self.count, 1);
         self.past = self.b.ins().iadd(self.rows, bytes);
-        self.b.ins().brif(self.count, self.body, &[], self.exit, &[]);
+        self.begin_at(self.rows, self.count);
+    }
+
+    /// The same from a later place of the list on, which is not behind its end.
+    pub fn begin_from(&mut self, place: Value) {
+        let bytes = self.b.ins().ishl_imm_u(self.count, 1);
+        self.past = self.b.ins().iadd(self.rows, bytes);
+        let first = self.element(self.rows, place, 2);
+        let more = self.b.ins().icmp(IntCC::UnsignedLessThan, first, self.past);
+        self.begin_at(first, more);
+    }
+
+    fn begin_at(&mut self, first: Value, more: Value) {
+        self.b.def_var(self.at, first);
+        self.b.ins().brif(more, self.body, &[], self.exit, &[]);
         self.b.switch_to_block(self.body);
         let at = self.b.use_var(self.at);
         self.row = self.b.ins().uload16(types::I64, plain(), at, 0);
@@ -237,6 +290,11 @@ impl<'a, 'f> Loop<'a, 'f> {
     /// Ends the loop: what follows runs once, behind the last row.
     pub fn end(&mut self) {
         self.b.ins().jump(self.next, &[]);
+        self.end_from();
+    }
+
+    /// The same where the code has gone to the next row already.
+    pub fn end_from(&mut self) {
         self.b.switch_to_block(self.next);
         let at = self.b.use_var(self.at);
         let at = self.b.ins().iadd_imm_s(at, 2);
@@ -285,6 +343,16 @@ impl<'a, 'f> Loop<'a, 'f> {
     /// A table's values, validity and length.
     pub fn table(&self, table: u32) -> (Value, Value, Value) {
         self.tables[&table]
+    }
+
+    /// An index's parts.
+    pub fn index(&self, index: u32) -> IndexParts {
+        self.indexes[&index]
+    }
+
+    /// Where the numbers of a loop around are.
+    pub fn numbers(&self, id: LoopId) -> Value {
+        self.numbers[&id]
     }
 
     /// What the texts of a column, or of a table, lead into.

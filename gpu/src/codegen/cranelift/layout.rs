@@ -546,7 +546,7 @@ mod tests {
                     }
                 }
                 Sink::TopK { order, columns, .. } => check_row(&RowLayout::of(order, columns, &facts), &context),
-                Sink::Materialize { .. } | Sink::Bitmap => {}
+                Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } => {}
             }
         }
     }

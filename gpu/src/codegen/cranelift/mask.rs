@@ -136,6 +136,8 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
         | Expr::Math { .. }
         | Expr::MathPair { .. }
         | Expr::Bits { .. }
+        | Expr::Probe { .. }
+        | Expr::Current(_)
         | Expr::Place { .. } => None,
     }
 }

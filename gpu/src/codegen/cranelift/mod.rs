@@ -16,6 +16,7 @@ pub mod layout;
 pub mod mask;
 mod math;
 mod module;
+mod number;
 mod rows;
 mod scalar;
 mod statement;
@@ -32,6 +33,7 @@ use self::function::Loop;
 use crate::codegen::analysis::Facts;
 use crate::error::{Error, Result};
 use crate::primitive::split;
+use crate::program::statement::depths;
 use crate::program::{ExprId, Key, Pipeline, Sink, Strategy, Type, ValueType};
 
 /// A pipeline's loops, and what else a worker needs to know.
@@ -39,10 +41,12 @@ pub struct Code {
     functions: Functions,
     /// What vector instructions test before the first loop.
     pub test: Option<Test>,
-    /// What leaves the rows which pass.
-    pub filters: Vec<FilterCode>,
-    /// How often at most a row reaches the sink.
+    /// The ways to the sink, each what leaves the rows which pass.
+    pub chains: Vec<Vec<FilterCode>>,
+    /// How often at most a row of the last filter's list reaches the sink.
     pub emits: usize,
+    /// How many loops over numbers are around one another at most.
+    pub depth: usize,
     /// What takes the rows.
     pub sink: SinkCode,
 }
@@ -54,6 +58,13 @@ pub enum FilterCode {
     Loop(RowLoop),
     /// A test of stored texts.
     Text(TextTest),
+    /// A loop over numbers, which returns before it is done where its list is full.
+    Numbers {
+        /// The loop.
+        run: RowLoop,
+        /// Whether the rows that it leaves have a number more.
+        deeper: bool,
+    },
 }
 
 /// The loops of a sink.
@@ -67,6 +78,11 @@ pub enum SinkCode {
     },
     /// A bit for each row of the source: no loop at all.
     Bitmap,
+    /// A byte for each row of another source.
+    Mark {
+        /// The loop.
+        write: RowLoop,
+    },
     /// One state.
     Single {
         /// The loop.
@@ -162,7 +178,7 @@ impl SinkCode {
         };
         match self {
             Self::Materialize { columns, .. } => columns.iter().any(|column| column.ty == Type::Text),
-            Self::Bitmap => false,
+            Self::Bitmap | Self::Mark { .. } => false,
             Self::Single { state: of, .. } | Self::Dense { state: of, .. } => state(of),
             Self::Hash { keys, state: of, .. } => state(of) || keys.fields.iter().any(|field| field.ty.ty == Type::Text),
             Self::TopK { row, .. } => {
@@ -191,31 +207,45 @@ impl Code {
         let facts = Facts::of(pipeline).map_err(Error::Invalid)?;
         let shape = statement::Shape::of(pipeline, &facts);
         let mut builder = Builder::new(with_text)?;
-        let mut filters = vec![];
-        for (at, filter) in shape.filters.iter().enumerate() {
-            let roots = match filter {
-                statement::Filter::Text(test) => {
-                    filters.push(Err(*test));
-                    continue;
-                }
-                statement::Filter::Conditions(conditions) => conditions.clone(),
-                statement::Filter::Body => conditions(&pipeline.body),
-            };
-            filters.push(Ok(builder.define(&format!("filter{at}"), |b, imports, config| {
-                statement::write(Loop::open(b, pipeline, &facts, imports, &roots), filter, config);
-            })?));
+        let (mut chains, mut filters) = (vec![], 0);
+        for chain in &shape.chains {
+            let mut parts = vec![];
+            for (filter, depth) in &chain.filters {
+                let (name, roots) = match filter {
+                    statement::Filter::Text(test) => {
+                        parts.push(Part::Text(*test));
+                        continue;
+                    }
+                    statement::Filter::Conditions(conditions) => ("filter", conditions.clone()),
+                    statement::Filter::Numbers(head) => {
+                        ("numbers", [head.from, head.to].into_iter().chain(head.condition).collect())
+                    }
+                    statement::Filter::Body => ("filter", conditions(&pipeline.body)),
+                };
+                let code = builder.define(&format!("{name}{filters}"), |b, imports, config| {
+                    statement::write(Loop::open(b, pipeline, &facts, imports, &roots), filter, *depth, config);
+                })?;
+                filters += 1;
+                parts.push(match filter {
+                    statement::Filter::Numbers(head) => Part::Numbers(code, head.kind.has_current()),
+                    _ => Part::Loop(code),
+                });
+            }
+            chains.push(parts);
         }
         let plan = Plan::of(pipeline, &facts)?;
         let mut loops = vec![];
         plan.define(pipeline, &facts, &mut builder, &mut loops)?;
         let functions = builder.finish()?;
-        let filters = filters.into_iter().map(|filter| match filter {
-            Ok(at) => FilterCode::Loop(functions.get(at)),
-            Err(test) => FilterCode::Text(test),
-        });
-        let filters = filters.collect();
+        let code = |part: &Part| match *part {
+            Part::Loop(at) => FilterCode::Loop(functions.get(at)),
+            Part::Text(test) => FilterCode::Text(test),
+            Part::Numbers(at, deeper) => FilterCode::Numbers { run: functions.get(at), deeper },
+        };
+        let chains = chains.iter().map(|parts: &Vec<Part>| parts.iter().map(code).collect()).collect();
+        let depth = depths(&pipeline.body).values().map(|depth| depth + 1).max().unwrap_or(0);
         let loops: Vec<RowLoop> = loops.into_iter().map(|at| functions.get(at)).collect();
-        Ok(Self { test: shape.test, filters, emits: shape.emits, sink: plan.complete(&loops), functions })
+        Ok(Self { test: shape.test, chains, emits: shape.emits, depth, sink: plan.complete(&loops), functions })
     }
 
     /// A pipeline's code as Cranelift's text.
@@ -226,14 +256,22 @@ impl Code {
 
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Code").field("test", &self.test).field("filters", &self.filters.len()).finish_non_exhaustive()
+        f.debug_struct("Code").field("test", &self.test).field("chains", &self.chains.len()).finish_non_exhaustive()
     }
+}
+
+/// A filter, before its code is finished: the numbers of functions.
+enum Part {
+    Loop(usize),
+    Text(TextTest),
+    Numbers(usize, bool),
 }
 
 /// A sink, before its loops are compiled.
 enum Plan<'a> {
     Materialize(&'a [ExprId], Vec<ValueType>),
     Bitmap,
+    Mark(ExprId),
     Single(StateLayout),
     Dense { keys: Vec<(Key, ValueType, u64)>, state: StateLayout, groups: usize, lanes: usize, few: bool, computed: bool },
     Hash(KeyLayout, StateLayout),
@@ -260,6 +298,7 @@ impl<'a> Plan<'a> {
         Ok(match &pipeline.sink {
             Sink::Materialize { columns } => Self::Materialize(columns, columns.iter().map(|id| facts.ty(*id)).collect()),
             Sink::Bitmap => Self::Bitmap,
+            Sink::Mark { at, .. } => Self::Mark(*at),
             Sink::TopK { order, columns, limit } => {
                 let row = RowLayout::of(order, columns, facts);
                 let near = Near::of(pipeline, facts, &row);
@@ -311,6 +350,11 @@ impl<'a> Plan<'a> {
                 })?);
             }
             Self::Bitmap => {}
+            Self::Mark(at) => {
+                loops.push(builder.define("mark", |b, imports, config| {
+                    rows::write_mark(Loop::open(b, pipeline, facts, imports, &[*at]), *at, config);
+                })?);
+            }
             Self::Single(state) => {
                 loops.push(builder.define("single", |b, imports, config| {
                     group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
@@ -358,6 +402,7 @@ impl<'a> Plan<'a> {
         match self {
             Self::Materialize(_, columns) => SinkCode::Materialize { write: loops[0], columns },
             Self::Bitmap => SinkCode::Bitmap,
+            Self::Mark(_) => SinkCode::Mark { write: loops[0] },
             Self::Single(state) => SinkCode::Single { fold: loops[0], state },
             Self::Dense { keys, state, groups, lanes, few, computed } => {
                 let split = few.then(|| Split { fold: loops[1], number: computed.then(|| loops[2]) });
@@ -383,7 +428,7 @@ fn conditions(block: &[crate::program::Statement]) -> Vec<ExprId> {
             all.extend(conditions(then));
             all
         }
-        Statement::Stage | Statement::Emit => vec![],
+        Statement::Stage | Statement::Emit | Statement::Loop { .. } => vec![],
     });
     each.collect()
 }

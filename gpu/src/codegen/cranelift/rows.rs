@@ -38,6 +38,26 @@ pub(super) fn write_materialize(mut this: Loop<'_, '_>, columns: &[ExprId], conf
     this.close(zero, config);
 }
 
+/// Marks the rows that the list's rows name: sets their bytes.
+pub(super) fn write_mark(mut this: Loop<'_, '_>, at: ExprId, config: isa::TargetFrontendConfig) {
+    let marks = this.field(offset_of!(Context, entries), types::I64);
+    let rows = this.field(offset_of!(Context, taken), types::I64);
+    this.begin();
+    let held = this.evaluate(at);
+    // A number below 0 is a very large one. What names no row marks a byte behind the last.
+    let number = this.b.ins().sextend(types::I64, held.value);
+    let mut number = this.b.ins().umin(number, rows);
+    if let Some(valid) = held.valid {
+        number = this.choose_value(valid, number, rows);
+    }
+    let one = this.int(types::I8, 1);
+    let address = this.b.ins().iadd(marks, number);
+    this.b.ins().store(plain(), one, address, 0);
+    this.end();
+    let zero = this.int(types::I64, 0);
+    this.close(zero, config);
+}
+
 /// Appends to the context's entries the rows that may be among the first.
 pub(super) fn write_top_k(mut this: Loop<'_, '_>, layout: &RowLayout, config: isa::TargetFrontendConfig) {
     let entries = this.field(offset_of!(Context, entries), types::I64);

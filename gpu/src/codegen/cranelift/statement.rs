@@ -1,22 +1,34 @@
 //! The body of a pipeline, cut into what vector instructions test and into loops that leave a list of rows.
 
+use std::mem::offset_of;
+
 use cranelift::prelude::*;
 
-use super::function::{Loop, plain};
+use super::context::Context;
+use super::function::{Loop, fixed, plain};
 use super::mask::{self, Test};
+use super::number;
 use super::string::{self, TextTest};
 use crate::codegen::analysis::Facts;
+use crate::program::statement::{LoopHead, loops};
 use crate::program::{Expr, ExprId, Pipeline, Statement};
 
-/// A body as a block of rows runs through it: first the test, then each filter over the rows that are left.
+/// A body as a block of rows runs through it: first the test, then each chain.
 #[derive(Debug)]
 pub(super) struct Shape {
     /// What vector instructions test first.
     pub test: Option<Test>,
-    /// Loops in turn, each with the conditions that a row must pass.
-    pub filters: Vec<Filter>,
-    /// How often a row may be given to the sink.
+    /// Each a way to an `emit`; without loops over numbers there is one, whatever the body.
+    pub chains: Vec<Chain>,
+    /// How often a row of a chain's list may be given to the sink.
     pub emits: usize,
+}
+
+/// What lies on a way to the sink: each filter runs over the rows that those before it left.
+#[derive(Debug)]
+pub(super) struct Chain {
+    /// The filters, each with how many loops are around it whose numbers are known.
+    pub filters: Vec<(Filter, usize)>,
 }
 
 /// A loop that leaves the rows that pass.
@@ -26,90 +38,123 @@ pub(super) enum Filter {
     Conditions(Vec<ExprId>),
     /// A test of a stored text, without a loop of its own.
     Text(TextTest),
+    /// A loop over numbers: a row is left for each number that counts.
+    Numbers(LoopHead),
     /// The statements of a body of no simple form; a row is listed once for each time it is emitted.
     Body,
 }
 
-/// What a row passes on its way to the only `emit`.
+/// What a row passes on its way to an `emit`.
+#[derive(Debug, Clone)]
 enum Step {
     Condition(ExprId),
+    Numbers(LoopHead),
     Stage,
 }
 
 impl Shape {
     /// Cuts the body.
     pub fn of(pipeline: &Pipeline, facts: &Facts) -> Self {
-        let mut steps = vec![];
-        if !chain(&pipeline.body, &mut steps) {
-            return Self { test: None, filters: vec![Filter::Body], emits: emits(&pipeline.body) };
+        let mut ways = vec![];
+        find_ways(&pipeline.body, &mut vec![], &mut ways);
+        let loops = !loops(&pipeline.body).is_empty();
+        if !loops && ways.len() != 1 {
+            let filters = vec![(Filter::Body, 0)];
+            return Self { test: None, chains: vec![Chain { filters }], emits: emits(&pipeline.body) };
         }
-        let mut conditions = vec![];
-        for step in steps {
-            match step {
-                Step::Stage => conditions.push(None),
-                Step::Condition(id) => split(pipeline, facts, id, &mut conditions),
-            }
-        }
-        let (mut test, mut filters, mut open) = (vec![], vec![], vec![]);
-        // A test that cannot fault may be made before what cannot fault either.
-        let mut may_move = true;
-        for condition in conditions {
-            let Some(id) = condition else {
-                if !open.is_empty() {
-                    filters.push(Filter::Conditions(std::mem::take(&mut open)));
-                }
-                continue;
-            };
-            match mask::test(pipeline, id, true).filter(|_| may_move) {
-                Some(found) => test.push(found),
-                None => match string::test(pipeline, id, true) {
-                    Some(test) => {
-                        if !open.is_empty() {
-                            filters.push(Filter::Conditions(std::mem::take(&mut open)));
-                        }
-                        filters.push(Filter::Text(test));
-                    }
-                    None => {
-                        may_move &= !facts.can_fault(id);
-                        open.push(id);
-                    }
-                },
-            }
-        }
-        if !open.is_empty() {
-            filters.push(Filter::Conditions(open));
-        }
+        let mut test = vec![];
+        let alone = ways.len() == 1;
+        let chains = ways.into_iter().map(|way| chain(pipeline, facts, way, alone.then_some(&mut test))).collect();
         let test = if test.is_empty() { None } else { Some(Test::All(test)) };
-        Self { test, filters, emits: 1 }
+        Self { test, chains, emits: 1 }
     }
 }
 
-/// Whether the block is conditions one within the other with one `emit` at the end; then its steps.
-fn chain(block: &[Statement], steps: &mut Vec<Step>) -> bool {
-    let mut rest = block.iter();
-    let last = loop {
-        match rest.next() {
-            Some(Statement::Stage) => steps.push(Step::Stage),
-            Some(last) => break last,
-            None => return false,
+/// The filters of a way; what vector instructions can test in front of all goes to `tests`, where there is such.
+fn chain(pipeline: &Pipeline, facts: &Facts, way: Vec<Step>, mut tests: Option<&mut Vec<Test>>) -> Chain {
+    let (mut filters, mut open, mut depth) = (vec![], vec![], 0);
+    // A test that cannot fault may be made before what cannot fault either.
+    let mut may_move = true;
+    for step in way {
+        let mut conditions = vec![];
+        match step {
+            Step::Stage => conditions.push(None),
+            Step::Condition(id) => split(pipeline, facts, id, &mut conditions),
+            Step::Numbers(head) => {
+                close(&mut filters, &mut open, depth);
+                let nodes = [Some(head.from), Some(head.to), head.condition];
+                may_move &= nodes.into_iter().flatten().all(|id| !facts.can_fault(id));
+                filters.push((Filter::Numbers(head), depth));
+                depth += usize::from(head.kind.has_current());
+            }
         }
-    };
-    if rest.any(|statement| *statement != Statement::Stage) {
-        return false;
-    }
-    match last {
-        Statement::Emit | Statement::Stage => true,
-        Statement::If { condition, then } => {
-            steps.push(Step::Condition(*condition));
-            chain(then, steps)
+        for condition in conditions {
+            let Some(id) = condition else {
+                close(&mut filters, &mut open, depth);
+                continue;
+            };
+            if let Some(tests) = &mut tests
+                && may_move
+                && let Some(found) = mask::test(pipeline, id, true)
+            {
+                tests.push(found);
+                continue;
+            }
+            match string::test(pipeline, id, true) {
+                // It leaves rows, and not the numbers beside them.
+                Some(test) if depth == 0 => {
+                    close(&mut filters, &mut open, depth);
+                    filters.push((Filter::Text(test), depth));
+                }
+                _ => {
+                    may_move &= !facts.can_fault(id);
+                    open.push(id);
+                }
+            }
         }
     }
+    close(&mut filters, &mut open, depth);
+    Chain { filters }
+}
+
+/// Makes a filter of the conditions that are open.
+fn close(filters: &mut Vec<(Filter, usize)>, open: &mut Vec<ExprId>, depth: usize) {
+    if !open.is_empty() {
+        filters.push((Filter::Conditions(std::mem::take(open)), depth));
+    }
+}
+
+/// The ways to the emits of a block.
+fn find_ways(block: &[Statement], way: &mut Vec<Step>, found: &mut Vec<Vec<Step>>) {
+    let before = way.len();
+    for statement in block {
+        let (step, then) = match statement {
+            Statement::Stage => {
+                way.push(Step::Stage);
+                continue;
+            }
+            Statement::Emit => {
+                found.push(way.clone());
+                continue;
+            }
+            Statement::If { condition, then } => (Step::Condition(*condition), then),
+            Statement::Loop { id, from, to, kind, condition, then } => {
+                let (id, from, to, kind, condition) = (*id, *from, *to, *kind, *condition);
+                (Step::Numbers(LoopHead { id, from, to, kind, condition }), then)
+            }
+        };
+        way.push(step);
+        find_ways(then, way, found);
+        way.pop();
+    }
+    way.truncate(before);
 }
 
 /// How often at most a row is given to the sink.
 pub(super) fn emits(block: &[Statement]) -> usize {
     let each = block.iter().map(|statement| match statement {
-        Statement::If { then, .. } => emits(then),
+        // Bodies with loops are cut into chains, of one emit each.
+        Statement::If { then, .. } | Statement::Loop { then, .. } => emits(then),
         Statement::Stage => 0,
         Statement::Emit => 1,
     });
@@ -127,11 +172,79 @@ fn split(pipeline: &Pipeline, facts: &Facts, id: ExprId, out: &mut Vec<Option<Ex
     }
 }
 
-/// Writes the loop of a filter. It leaves the rows in `extra`, and returns how many.
-pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, config: isa::TargetFrontendConfig) {
-    let found = this.b.declare_var(types::I64);
-    let zero = this.b.ins().iconst(types::I64, 0);
-    this.b.def_var(found, zero);
+/// The list of rows that a filter leaves, while it is being written.
+pub(super) struct Append {
+    /// How many there are.
+    found: Variable,
+    /// For each loop around the numbers of the rows that are read, and of those that are left.
+    outer: Vec<(Value, Value)>,
+    /// The numbers of the filter's own loop.
+    own: Option<Value>,
+}
+
+impl Append {
+    /// An empty list; `depth` loops are around, and one more where the filter is a loop with a number.
+    pub fn new(this: &mut Loop<'_, '_>, depth: usize, own: bool) -> Self {
+        let found = this.b.declare_var(types::I64);
+        let zero = this.b.ins().iconst(types::I64, 0);
+        this.b.def_var(found, zero);
+        let mut lists = |field: usize, count: usize| -> Vec<Value> {
+            if count == 0 {
+                return vec![];
+            }
+            let lists = this.field(field, types::I64);
+            (0..count).map(|at| this.b.ins().load(types::I64, fixed(), lists, at as i32 * 8)).collect()
+        };
+        let read = lists(offset_of!(Context, numbers), depth);
+        let mut left = lists(offset_of!(Context, left), depth + usize::from(own));
+        let own = if own { left.pop() } else { None };
+        Self { found, outer: read.into_iter().zip(left).collect(), own }
+    }
+
+    /// How many rows there are.
+    pub fn count(&self, this: &mut Loop<'_, '_>) -> Value {
+        this.b.use_var(self.found)
+    }
+
+    /// Lists the row, with its number; says how many rows there are then.
+    pub fn row(&self, this: &mut Loop<'_, '_>, number: Option<Value>) -> Value {
+        let one = this.b.ins().iconst(types::I64, 1);
+        if let (Some(list), Some(number)) = (self.own, number) {
+            let count = this.b.use_var(self.found);
+            let address = this.element(list, count, 8);
+            this.b.ins().store(plain(), number, address, 0);
+        }
+        self.row_if(this, one)
+    }
+
+    /// Lists the row; it stays where the condition holds, and is written over where not.
+    pub fn row_if(&self, this: &mut Loop<'_, '_>, passes: Value) -> Value {
+        let count = this.b.use_var(self.found);
+        if !self.outer.is_empty() {
+            let place = this.place();
+            for (read, left) in &self.outer {
+                let from = this.element(*read, place, 8);
+                let number = this.b.ins().load(types::I64, plain(), from, 0);
+                let to = this.element(*left, count, 8);
+                this.b.ins().store(plain(), number, to, 0);
+            }
+        }
+        let address = this.element(this.extra, count, 2);
+        this.b.ins().istore16(plain(), this.row, address, 0);
+        let one =
+            if this.b.func.dfg.value_type(passes) == types::I64 { passes } else { this.b.ins().uextend(types::I64, passes) };
+        let count = this.b.ins().iadd(count, one);
+        this.b.def_var(self.found, count);
+        count
+    }
+}
+
+/// Writes the loop of a filter with so many loops around. It leaves the rows in `extra`, and returns how many.
+pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, depth: usize, config: isa::TargetFrontendConfig) {
+    if let Filter::Numbers(head) = filter {
+        return number::write(this, head, depth, config);
+    }
+    let append = Append::new(&mut this, depth, false);
     this.begin();
     match filter {
         Filter::Conditions(conditions) => {
@@ -148,38 +261,28 @@ pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, config: isa::Target
                 let holds = this.truth(*id);
                 passes = this.both(passes, Some(holds));
             }
-            let passes = passes.unwrap_or(zero);
-            append(&mut this, found, passes);
+            let passes = passes.unwrap_or_else(|| this.int(types::I64, 0));
+            append.row_if(&mut this, passes);
         }
-        // It has no loop.
-        Filter::Text(_) => {}
+        // They have no loop, or one of their own.
+        Filter::Text(_) | Filter::Numbers(_) => {}
         Filter::Body => {
             let pipeline = this.pipeline;
-            block(&mut this, &pipeline.body, found);
+            block(&mut this, &pipeline.body, &append);
         }
     }
     this.end();
-    let result = this.b.use_var(found);
+    let result = append.count(&mut this);
     this.close(result, config);
 }
 
-/// Lists the row; it stays where the condition holds, and is written over where not.
-fn append(this: &mut Loop<'_, '_>, found: Variable, passes: Value) {
-    let count = this.b.use_var(found);
-    let address = this.element(this.extra, count, 2);
-    this.b.ins().istore16(plain(), this.row, address, 0);
-    let one = if this.b.func.dfg.value_type(passes) == types::I64 { passes } else { this.b.ins().uextend(types::I64, passes) };
-    let count = this.b.ins().iadd(count, one);
-    this.b.def_var(found, count);
-}
-
-fn block(this: &mut Loop<'_, '_>, statements: &[Statement], found: Variable) {
+fn block(this: &mut Loop<'_, '_>, statements: &[Statement], append: &Append) {
     for statement in statements {
         match statement {
-            Statement::Stage => {}
+            // Bodies with loops are cut into chains.
+            Statement::Stage | Statement::Loop { .. } => {}
             Statement::Emit => {
-                let one = this.b.ins().iconst(types::I64, 1);
-                append(this, found, one);
+                append.row(this, None);
             }
             Statement::If { condition, then } => {
                 let holds = this.truth(*condition);
@@ -187,7 +290,7 @@ fn block(this: &mut Loop<'_, '_>, statements: &[Statement], found: Variable) {
                 this.b.ins().brif(holds, yes, &[], on, &[]);
                 this.b.switch_to_block(yes);
                 let mark = this.mark();
-                block(this, then, found);
+                block(this, then, append);
                 this.forget(mark);
                 this.b.ins().jump(on, &[]);
                 this.b.switch_to_block(on);

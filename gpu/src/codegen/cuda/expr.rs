@@ -74,6 +74,8 @@ impl<'a> Nodes<'a> {
             | Expr::Math { .. }
             | Expr::MathPair { .. }
             | Expr::Bits { .. }
+            | Expr::Probe { .. }
+            | Expr::Current(_)
             | Expr::Place { .. } => format!("v{}", id.0),
         }
     }
@@ -198,8 +200,8 @@ impl<'a> Nodes<'a> {
                 }
             }
             Expr::MathPair { .. } => 120,
-            Expr::Bits { .. } => 1,
-            Expr::Place { .. } => 30,
+            Expr::Bits { .. } | Expr::Current(_) => 1,
+            Expr::Place { .. } | Expr::Probe { .. } => 30,
         }
     }
 
@@ -401,6 +403,7 @@ impl<'a> Nodes<'a> {
                 };
                 self.strict(w, id, &[a, b], value);
             }
+            Expr::Probe { .. } | Expr::Current(_) => {}
             Expr::Place { a, table } => {
                 w.need(Header::Table);
                 let (t, element) = (table.0, type_name(self.ty(a).ty));
@@ -570,6 +573,8 @@ fn without_fault(expr: &Expr, types: &[ValueType]) -> bool {
         | Expr::Math { .. }
         | Expr::MathPair { .. }
         | Expr::Bits { .. }
+        | Expr::Probe { .. }
+        | Expr::Current(_)
         | Expr::Place { .. } => false,
     }
 }

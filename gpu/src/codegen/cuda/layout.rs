@@ -245,7 +245,7 @@ impl State {
                 let keys: Vec<ExprId> = order.iter().map(|key| key.expr).collect();
                 Self::Rows { columns: [stored(&keys), stored(columns)].concat() }
             }
-            Sink::Bitmap => Self::Bitmap,
+            Sink::Bitmap | Sink::Mark { .. } => Self::Bitmap,
             Sink::Group { keys, aggregates, strategy } => {
                 let types: Vec<ValueType> = keys.iter().map(|key| nodes.ty(key.expr)).collect();
                 let place = match strategy {

@@ -68,6 +68,9 @@ impl Source {
 
 /// Generates the text of a verified pipeline; an error says what is wrong with one that is not.
 pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
+    if pipeline.joins() {
+        return Err("a join has no code yet".to_owned());
+    }
     let nodes = Nodes::new(pipeline)?;
     let state = State::new(pipeline, &nodes);
     if let State::Groups { place: Place::Wide { keys, words }, .. } = &state
@@ -120,6 +123,7 @@ impl Generator<'_> {
             Sink::Group { strategy: Strategy::Single | Strategy::Dense, .. }
             | Sink::Materialize { .. }
             | Sink::Bitmap
+            | Sink::Mark { .. }
             | Sink::TopK { .. } => 8,
         };
         [8, 4, 2].into_iter().find(|n| *n <= most && f64::from(*n) * bytes <= COLUMN_BYTES && n * weight <= WEIGHT).unwrap_or(1)

@@ -29,6 +29,7 @@ impl Generator<'_> {
             match statement {
                 Statement::Stage => self.load(&self.section(&block[at + 1..]), mask, &mut loaded),
                 Statement::Emit => self.emit(mask),
+                Statement::Loop { .. } => {}
                 Statement::If { condition, then } => {
                     let mut mask = mask.to_owned();
                     for part in self.conjuncts(*condition) {
@@ -104,6 +105,7 @@ impl Generator<'_> {
         for statement in block {
             match statement {
                 Statement::Stage => break,
+                Statement::Loop { .. } => {}
                 Statement::Emit => found.extend(self.nodes.columns(&self.sink_inputs())),
                 Statement::If { condition, then } => {
                     found.extend(self.nodes.columns(&[*condition]));

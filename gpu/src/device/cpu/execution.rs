@@ -6,21 +6,25 @@ use std::time::Instant;
 
 use super::finish;
 use super::kernel::CpuKernel;
+use super::memory::Memory;
 use super::pool::{Pool, Seat, Turn};
 use super::test::Bound;
 use super::worker::{Morsel, Shared, Worker};
 use crate::codegen::cranelift::SinkCode;
-use crate::codegen::cranelift::context::TableView;
+use crate::codegen::cranelift::context::{IndexView, TableView};
 use crate::codegen::cranelift::string;
 use crate::column::{Chunk, Column, Output};
 use crate::device::run::{Cancel, Counters, Execution, First, Run};
 use crate::error::{Error, Result};
 use crate::primitive::pattern::Pattern;
+use crate::program::statement::loops;
 use crate::program::values::padded;
-use crate::program::{Scalar, Table, Type, Values};
+use crate::program::{Scalar, Sink, Table, Type, Values};
 
 /// Rows that a thread takes at once. A multiple of 64.
 const MORSEL: usize = 16_384;
+/// The same where a row may go through many numbers.
+const LOOP_MORSEL: usize = 2048;
 /// Rows below which other threads would cost more than they bring.
 const ALONE: usize = 2 * MORSEL;
 
@@ -35,6 +39,11 @@ pub(super) struct CpuExecution {
     /// Held for the addresses in `tables`.
     values: Values,
     tables: Vec<TableView>,
+    indexes: Vec<IndexView>,
+    /// A byte for each row that may be marked, and one more.
+    marks: Option<(Memory, usize)>,
+    /// Rows that a thread takes at once.
+    morsel: usize,
     patterns: Vec<Pattern>,
     /// Columns of texts: what refers to their bytes is kept until the output is made.
     texts: Vec<Arc<Column>>,
@@ -47,13 +56,17 @@ pub(super) struct CpuExecution {
     failed: Option<Error>,
 }
 
-// SAFETY: the addresses in `tables` are of buffers that `values` holds and nobody writes.
+// SAFETY: the addresses in `tables` and `indexes` are of buffers that `values` holds and nobody writes.
 unsafe impl Send for CpuExecution {}
 
 impl CpuExecution {
     pub(super) fn start(kernel: Arc<CpuKernel>, pool: Pool, run: Run) -> Result<Self> {
         run.values.check(&kernel.pipeline).map_err(Error::Invalid)?;
-        let values = Values { tables: run.values.tables.iter().map(roomy).collect(), scalars: run.values.scalars };
+        let values = Values {
+            tables: run.values.tables.iter().map(roomy).collect(),
+            scalars: run.values.scalars,
+            indexes: run.values.indexes,
+        };
         let parameters = values.scalars.iter().map(words).collect();
         let tables = values.tables.iter().map(|table| TableView {
             values: table.values.as_ptr(),
@@ -62,6 +75,21 @@ impl CpuExecution {
             bytes: table.bytes.as_ref().map_or(NOTHING.as_ptr(), |bytes| bytes.as_ptr()),
         });
         let tables = tables.collect();
+        let indexes = values.indexes.iter().map(|index| IndexView {
+            slots: index.slots().as_ptr(),
+            shift: u64::from(64 - index.bits()),
+            mask: (1 << index.bits()) - 1,
+            index: Arc::as_ptr(index),
+        });
+        let indexes = indexes.collect();
+        let marks = match kernel.pipeline.sink {
+            Sink::Mark { rows, .. } => match values.scalars[rows.0 as usize] {
+                Scalar::Int(rows) => Some((Memory::zeros(rows as usize + 1)?, rows as usize)),
+                Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_) => None,
+            },
+            Sink::Materialize { .. } | Sink::Bitmap | Sink::Group { .. } | Sink::TopK { .. } => None,
+        };
+        let morsel = if loops(&kernel.pipeline.body).is_empty() { MORSEL } else { LOOP_MORSEL };
         let patterns = string::bind(&kernel.pipeline, &values);
         let threads = if run.threads == 0 { pool.threads() } else { run.threads.min(pool.threads()) };
         Ok(Self {
@@ -73,6 +101,9 @@ impl CpuExecution {
             parameters,
             values,
             tables,
+            indexes,
+            marks,
+            morsel,
             patterns,
             texts: vec![],
             workers: vec![],
@@ -85,13 +116,17 @@ impl CpuExecution {
     }
 
     fn run(&mut self, chunks: &[Chunk]) -> Result<()> {
-        let Self { kernel, pool, turn, cancel, parameters, values, tables, patterns, texts, workers, .. } = self;
+        let Self { kernel, pool, turn, cancel, parameters, values, tables, indexes, marks, .. } = self;
+        let Self { patterns, texts, workers, .. } = self;
         let shared = Shared {
             pipeline: &kernel.pipeline,
             code: &kernel.code,
             test: kernel.code.test.as_ref().map(|test| Bound::of(test, values)),
             parameters,
             tables,
+            indexes,
+            marks: marks.as_ref().map_or((std::ptr::null_mut(), 0), |(bytes, rows)| (bytes.address(), *rows as u64)),
+            cancel,
             patterns,
             values,
         };
@@ -102,8 +137,8 @@ impl CpuExecution {
             if keeps {
                 texts.extend(chunk.columns.iter().filter(|column| column.ty.ty == Type::Text).cloned());
             }
-            for begin in (0..chunk.rows).step_by(MORSEL) {
-                let rows = MORSEL.min(chunk.rows - begin);
+            for begin in (0..chunk.rows).step_by(self.morsel) {
+                let rows = self.morsel.min(chunk.rows - begin);
                 morsels.push(Morsel { number: self.morsels + morsels.len() as u64, chunk: at, begin, rows });
             }
         }
@@ -126,7 +161,7 @@ impl CpuExecution {
             chunks.iter().map(|_| Words(std::ptr::null_mut())).collect()
         };
         let rows: usize = chunks.iter().map(|chunk| chunk.rows).sum();
-        let threads = if rows <= ALONE { 1 } else { self.threads.min(morsels.len()) }.max(1);
+        let threads = if rows <= 2 * self.morsel { 1 } else { self.threads.min(morsels.len()) }.max(1);
         while workers.len() < threads {
             workers.push(Worker::new(&shared)?);
         }
@@ -179,7 +214,8 @@ impl Execution for CpuExecution {
             self.run(&[])?;
         }
         let threads = if self.counters.rows <= ALONE as u64 { 1 } else { self.threads };
-        let output = finish::output(&self.kernel.code, self.workers, self.bitmaps, self.first, &self.pool, threads)?;
+        let output =
+            finish::output(&self.kernel.code, self.workers, (self.bitmaps, self.marks), self.first, &self.pool, threads)?;
         self.counters.time += began.elapsed();
         Ok((output, self.counters))
     }

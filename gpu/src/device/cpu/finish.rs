@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::hash_table::{EntryLayout, Folder, HashTable, PART_BITS, Spilled};
 use super::memory::Memory;
-use super::output::{Writer, Written};
+use super::output::{Writer, Written, pack};
 use super::pool::Pool;
 use super::state::{States, column_type, export, is_occupied, merge};
 use super::top_k::TopRows;
@@ -26,7 +26,7 @@ use crate::program::{Key, Type, ValueType, values::padded};
 pub(super) fn output(
     code: &Code,
     workers: Vec<Worker>,
-    bitmaps: Vec<(usize, Vec<u64>)>,
+    (bitmaps, marks): (Vec<(usize, Vec<u64>)>, Option<(Memory, usize)>),
     first: Option<First>,
     pool: &Pool,
     threads: usize,
@@ -35,6 +35,11 @@ pub(super) fn output(
     match &code.sink {
         SinkCode::Materialize { columns, .. } => materialize(columns, &states, pool, threads),
         SinkCode::Bitmap => Ok(bitmap(&bitmaps)),
+        SinkCode::Mark { .. } => {
+            let (bytes, rows) = marks.as_ref().map_or((&[][..], 0), |(bytes, rows)| (&bytes.read()[..*rows], *rows));
+            let column = Column::new(ValueType::of(Type::Bool), rows, padded(pack(bytes)), None);
+            Ok(Output { rows, columns: vec![column] })
+        }
         SinkCode::Single { state, .. } => {
             let first = fold(&states, state, (1, 1), true, pool, threads)?.addresses;
             let states = [Part(States::listed(first.as_ptr(), 0, first.len()))];
@@ -47,7 +52,7 @@ pub(super) fn output(
                 .iter()
                 .filter_map(|state| match state {
                     State::TopK(rows) => Some(rows),
-                    State::Materialize { .. } | State::Bitmap | State::States { .. } | State::Hash { .. } => None,
+                    State::Materialize { .. } | State::Bitmap | State::Mark | State::States { .. } | State::Hash { .. } => None,
                 })
                 .collect();
             let rows = TopRows::first(&buffers, row, *limit);
@@ -151,7 +156,7 @@ fn fold(
 ) -> Result<Occupied> {
     let memories = states.iter().filter_map(|state| match state {
         State::States { memory, .. } => Some(memory),
-        State::Materialize { .. } | State::Bitmap | State::Hash { .. } | State::TopK(_) => None,
+        State::Materialize { .. } | State::Bitmap | State::Mark | State::Hash { .. } | State::TopK(_) => None,
     });
     let each = memories.flat_map(|memory| (0..lanes).map(move |lane| memory.address() as usize + lane * layout.size));
     let copies: Vec<usize> = each.collect();
@@ -329,7 +334,7 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, first: Option<First>, poo
         .into_iter()
         .filter_map(|state| match state {
             State::Hash { table, .. } => Some(table),
-            State::Materialize { .. } | State::Bitmap | State::States { .. } | State::TopK(_) => None,
+            State::Materialize { .. } | State::Bitmap | State::Mark | State::States { .. } | State::TopK(_) => None,
         })
         .collect();
     pool.each(&mut tables, |table| table.spill(layout))?;

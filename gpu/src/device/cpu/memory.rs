@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// Zeros at first. The address is a multiple of 64.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     address: NonNull<u8>,
     bytes: usize,
     mapped: bool,
@@ -28,7 +28,7 @@ const MAPPED: usize = 1 << 20;
 
 impl Memory {
     /// So many bytes of zeros.
-    pub(super) fn zeros(bytes: usize) -> Result<Self> {
+    pub(crate) fn zeros(bytes: usize) -> Result<Self> {
         let failed = || Error::OutOfMemory(format!("there is no memory for {bytes} bytes of state"));
         if bytes >= MAPPED
             && let Some(address) = map(bytes)
@@ -41,22 +41,22 @@ impl Memory {
         Ok(Self { address, bytes, mapped: false })
     }
 
-    pub(super) fn address(&self) -> *mut u8 {
+    pub(crate) fn address(&self) -> *mut u8 {
         self.address.as_ptr()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// What lies there, when all writing is done.
-    pub(super) fn read(&self) -> &[u8] {
+    pub(crate) fn read(&self) -> &[u8] {
         // SAFETY: it is that long, and was zeros at least.
         unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.bytes) }
     }
 
     /// The same bytes as Arrow holds them.
-    pub(super) fn into_buffer(self) -> Buffer {
+    pub(crate) fn into_buffer(self) -> Buffer {
         let (address, bytes) = (self.address, self.bytes);
         // SAFETY: the bytes live as long as this value, which the buffer holds.
         unsafe { Buffer::from_custom_allocation(address, bytes, Arc::new(self)) }

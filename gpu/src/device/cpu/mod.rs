@@ -4,9 +4,9 @@ mod execution;
 mod finish;
 mod hash_table;
 mod kernel;
-mod memory;
+pub(crate) mod memory;
 mod output;
-mod pool;
+pub(crate) mod pool;
 mod state;
 mod test;
 mod top_k;
@@ -44,8 +44,8 @@ pub struct Cpu {
 impl Cpu {
     /// Looks at the processor. Its threads start when a run first needs them.
     pub fn find() -> Self {
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { cores, vector: vector_extension(), model: model(), pool: Pool::new(cores) }
+        let pool = Pool::of_machine();
+        Self { cores: pool.threads(), vector: vector_extension(), model: model(), pool }
     }
 
     /// How many threads run at once.

@@ -70,7 +70,7 @@ impl Writer {
 impl Written {
     pub(super) fn new(ty: ValueType, rows: usize) -> Result<Self> {
         let validity = if ty.nullable { Some(Memory::zeros(rows)?) } else { None };
-        Ok(Self { ty, rows, values: Memory::zeros(rows * ty.ty.bytes())?, validity })
+        Ok(Self { ty, rows, values: Memory::zeros(roomy(rows * ty.ty.bytes()))?, validity })
     }
 
     pub(super) fn writer(&mut self) -> Writer {
@@ -113,7 +113,7 @@ impl Written {
         if i32::try_from(total).is_err() {
             return Err(Error::OutOfMemory("more than 2 GiB of text in one column of a result".to_owned()));
         }
-        let (bytes, offsets) = (Memory::zeros(total)?, Memory::zeros((self.rows + 1) * 4)?);
+        let (bytes, offsets) = (Memory::zeros(roomy(total))?, Memory::zeros(roomy((self.rows + 1) * 4))?);
         let (to, ends) = (Shared(bytes.address()), Shared(offsets.address().cast::<i32>()));
         pool.parts(threads, parts, |(), part| {
             let mut at = begins[part];
@@ -135,6 +135,11 @@ impl Written {
     }
 }
 
+/// So many bytes and the zeros behind them that a table has: what a run leaves is read by the next without a copy.
+fn roomy(bytes: usize) -> usize {
+    (bytes + 1).next_multiple_of(64)
+}
+
 /// Texts that a thread copies at once.
 const PART: usize = 1 << 16;
 
@@ -151,7 +156,7 @@ impl<T> Shared<T> {
 }
 
 /// Bytes of 0 or 1 as bits.
-fn pack(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut bits: Vec<u8> = Vec::with_capacity(eights.len() + 129);
     bits.extend(eights.iter().map(|eight| (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8));

@@ -35,7 +35,7 @@ thread_local! {
 
 /// Threads that are started when they are first needed. Clones share them.
 #[derive(Clone)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     threads: usize,
     shared: Arc<Owned>,
 }
@@ -346,6 +346,12 @@ impl Drop for Standing<'_> {
 }
 
 impl Pool {
+    /// The threads of this machine, a core each, which the whole process shares.
+    pub(crate) fn of_machine() -> Self {
+        static POOL: OnceLock<Pool> = OnceLock::new();
+        POOL.get_or_init(|| Self::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))).clone()
+    }
+
     pub(super) fn new(threads: usize) -> Self {
         let threads = threads.max(1);
         let desk = Desk { free: threads, clock: 1, waiting: Vec::new(), calls: Vec::new(), arrivals: 0, closed: false };
@@ -359,7 +365,7 @@ impl Pool {
         Self { threads, shared: Arc::new(Owned(Arc::new(shared))) }
     }
 
-    pub(super) fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.threads
     }
 
@@ -443,7 +449,7 @@ impl Pool {
     }
 
     /// Does the work on every number below `count`, on at most so many threads, each with something of its own.
-    pub(super) fn parts<T: Default + Send>(
+    pub(crate) fn parts<T: Default + Send>(
         &self,
         threads: usize,
         count: usize,

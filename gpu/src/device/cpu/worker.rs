@@ -4,10 +4,11 @@ use super::hash_table::{EntryLayout, HashTable};
 use super::memory::Memory;
 use super::test::{Asked, Bound};
 use super::top_k::TopRows;
-use crate::codegen::cranelift::context::{ColumnView, Context, RowLoop, TableView};
+use crate::codegen::cranelift::context::{ColumnView, Context, IndexView, Resume, RowLoop, TableView};
 use crate::codegen::cranelift::string::TextTest;
 use crate::codegen::cranelift::{Code, FilterCode, Near, SinkCode};
 use crate::column::Chunk;
+use crate::device::run::Cancel;
 use crate::error::{Error, Result};
 use crate::primitive::pattern::Pattern;
 use crate::primitive::select::{self, BLOCK, Mask, SLACK, WORDS};
@@ -48,13 +49,18 @@ pub(super) struct Shared<'a> {
     /// 16 bytes for each parameter.
     pub(super) parameters: &'a [[u64; 2]],
     pub(super) tables: &'a [TableView],
+    pub(super) indexes: &'a [IndexView],
+    /// The bytes of the rows that may be marked, and how many.
+    pub(super) marks: (*mut u8, u64),
+    pub(super) cancel: &'a Cancel,
     /// What texts are matched with.
     pub(super) patterns: &'a [Pattern],
     /// The parameters as the host gave them.
     pub(super) values: &'a Values,
 }
 
-// SAFETY: the addresses in it are of buffers that the run holds and nobody writes.
+// SAFETY: the addresses in it are of buffers that the run holds and nobody writes; but the marks, which threads set to one
+// value, and nobody reads before all are done.
 unsafe impl Sync for Shared<'_> {}
 
 /// A worker's state.
@@ -62,12 +68,48 @@ unsafe impl Sync for Shared<'_> {}
 pub(super) struct Worker {
     context: Context,
     views: Vec<ColumnView>,
-    list: Vec<u16>,
+    /// The rows that are left, behind none, one, … of the loops over numbers that are around one another.
+    levels: Vec<Level>,
     /// Which columns vector instructions test.
     tested: Vec<bool>,
     /// Whether enough rows of the last block reached the sink for it to read nearly everything.
     reads_all: bool,
     pub(super) state: State,
+}
+
+/// A list of rows, with the numbers that loops have reached for each.
+#[derive(Debug)]
+struct Level {
+    rows: Vec<u16>,
+    /// Held for the addresses below.
+    _numbers: Vec<Vec<i64>>,
+    /// Where the numbers of each loop are; of those that are not around, null.
+    numbers: Vec<*mut i64>,
+}
+
+impl Level {
+    fn new(room: usize, loops: usize, all: usize) -> Self {
+        let mut numbers = vec![vec![0; room]; loops];
+        let addresses = numbers.iter_mut().map(Vec::as_mut_ptr);
+        let nowhere = std::iter::repeat(std::ptr::null_mut());
+        // One more, so that there is an address where there is no loop.
+        let list = addresses.chain(nowhere).take(all + 1).collect();
+        Self { rows: vec![0; room], _numbers: numbers, numbers: list }
+    }
+}
+
+/// What a block's rows run through, to its sink.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    shared: &'a Shared<'a>,
+    chain: &'a [FilterCode],
+    /// How many rows the block has.
+    rows: usize,
+    mask: Option<&'a Mask>,
+    splits: bool,
+    /// Whether a filter has run already.
+    filtered: bool,
+    bitmap: *mut u64,
 }
 
 // SAFETY: the addresses in its context are of its own buffers, or of what its run shares.
@@ -83,6 +125,8 @@ pub(super) enum State {
         rows: usize,
     },
     Bitmap,
+    /// What the workers share.
+    Mark,
     /// One state, or one for each combination of keys.
     States {
         memory: Memory,
@@ -144,6 +188,7 @@ impl Worker {
                 rows: 0,
             },
             SinkCode::Bitmap => State::Bitmap,
+            SinkCode::Mark { .. } => State::Mark,
             SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None },
             SinkCode::Dense { state, groups, lanes, split, .. } => State::States {
                 memory: states(&state.empty, *groups * *lanes)?,
@@ -161,6 +206,10 @@ impl Worker {
             parameters: shared.parameters.as_ptr().cast(),
             patterns: shared.patterns.as_ptr(),
             tables: shared.tables.as_ptr(),
+            indexes: shared.indexes.as_ptr(),
+            numbers: std::ptr::null(),
+            left: std::ptr::null(),
+            resume: Resume::BEGIN,
             columns: null_view(),
             outputs: null_view(),
             entries: std::ptr::null_mut(),
@@ -179,12 +228,13 @@ impl Worker {
         if let SinkCode::TopK { near: Some(near), .. } = &code.sink {
             tested[near.column as usize] = true;
         }
-        for filter in &code.filters {
+        for filter in code.chains.iter().flatten() {
             if let FilterCode::Text(test) = filter {
                 tested[test.column() as usize] = true;
             }
         }
-        Ok(Self { context, views, list: vec![0; most + SLACK], tested, reads_all: true, state })
+        let levels = (0..=code.depth).map(|loops| Level::new(most + SLACK, loops, code.depth)).collect();
+        Ok(Self { context, views, levels, tested, reads_all: true, state })
     }
 
     /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
@@ -192,6 +242,7 @@ impl Worker {
         // The parameters may have moved with the run since the worker was made.
         self.context.parameters = shared.parameters.as_ptr().cast();
         self.context.tables = shared.tables.as_ptr();
+        self.context.indexes = shared.indexes.as_ptr();
         self.context.patterns = shared.patterns.as_ptr();
         if let Some((near, (low, high))) = self.near(shared.code)
             && let Some((least, greatest)) = chunk.columns[near.column as usize].range
@@ -231,7 +282,7 @@ impl Worker {
     fn kept_rows(&self) -> usize {
         match &self.state {
             State::Materialize { rows, .. } => *rows,
-            State::Bitmap | State::States { .. } | State::Hash { .. } | State::TopK(_) => 0,
+            State::Bitmap | State::Mark | State::States { .. } | State::Hash { .. } | State::TopK(_) => 0,
         }
     }
 
@@ -313,31 +364,87 @@ impl Worker {
             (SinkCode::Dense { groups, .. }, State::States { split: Some(_), .. }) => count >= groups * SPLIT_FROM,
             _other => false,
         };
-        let wants_mask = code.filters.is_empty() && (splits || matches!(code.sink, SinkCode::Bitmap));
-        let mut list: *const u16 = EVERY.as_ptr();
-        if let Some(mask) = mask.as_ref().filter(|_| !wants_mask) {
-            // SAFETY: the list has room for a block.
-            count = unsafe { select::list(mask, self.list.as_mut_ptr()) };
-            list = self.list.as_ptr();
+        for chain in &code.chains {
+            let wants_mask = chain.is_empty() && (splits || matches!(code.sink, SinkCode::Bitmap));
+            let (mut list, mut count): (*const u16, _) = (EVERY.as_ptr(), count);
+            if let Some(mask) = mask.as_ref().filter(|_| !wants_mask) {
+                // SAFETY: the list has room for a block.
+                count = unsafe { select::list(mask, self.levels[0].rows.as_mut_ptr()) };
+                list = self.levels[0].rows.as_ptr();
+            }
+            let way = Way { shared, chain, rows, mask: mask.as_ref(), splits, filtered: false, bitmap };
+            // SAFETY: as this function's own.
+            unsafe { self.filter(way, 0, list, count)? };
         }
-        for filter in &code.filters {
-            let out = self.list.as_mut_ptr();
+        Ok(())
+    }
+
+    /// Runs the filters of a way over a list of a level, and gives what they leave to the sink.
+    ///
+    /// # Safety
+    ///
+    /// As [`Worker::block`]; the list has `count` rows of the block, of that level.
+    unsafe fn filter(&mut self, way: Way<'_>, level: usize, mut list: *const u16, mut count: usize) -> Result<()> {
+        let (shared, code) = (way.shared, way.shared.code);
+        for (at, filter) in way.chain.iter().enumerate() {
+            let out = self.levels[level].rows.as_mut_ptr();
+            self.context.numbers = self.levels[level].numbers.as_ptr();
+            self.context.left = self.context.numbers;
             count = match filter {
                 FilterCode::Loop(run) => self.call(*run, list, count, out.cast())? as usize,
                 // SAFETY: the views point at the block, whose rows the list has; there is room for a block.
                 FilterCode::Text(test) => unsafe { self.texts(shared, test, List { from: list, count, to: out }) },
+                FilterCode::Numbers { run, deeper } => {
+                    let rest = Way { chain: &way.chain[at + 1..], mask: None, splits: false, filtered: true, ..way };
+                    // SAFETY: as this function's own.
+                    return unsafe { self.numbers(rest, (*run, *deeper), level, list, count) };
+                }
             };
             if count == 0 {
                 return Ok(());
             }
-            list = self.list.as_ptr();
+            list = out;
         }
-        if !code.filters.is_empty() && code.emits <= 1 && (splits || matches!(code.sink, SinkCode::Bitmap)) {
+        self.context.numbers = self.levels[level].numbers.as_ptr();
+        let mut mask = way.mask.copied();
+        if (way.filtered || !way.chain.is_empty()) && code.emits <= 1 && (way.splits || matches!(code.sink, SinkCode::Bitmap)) {
             // SAFETY: the list has `count` rows of the block.
             mask = Some(unsafe { marked(list, count) });
         }
         // SAFETY: as this function's own; the list has `count` rows of the block.
-        unsafe { self.sink(shared, rows, mask.as_ref(), list, count, splits && code.emits <= 1, bitmap) }
+        unsafe { self.sink(way, mask.as_ref(), list, count) }
+    }
+
+    /// Runs a loop over numbers over a list of a level, as often as it takes, and each list that it leaves through the rest of
+    /// its way. A loop without a number leaves its rows in the list that it reads, in front of those not yet read.
+    ///
+    /// # Safety
+    ///
+    /// As [`Worker::filter`].
+    unsafe fn numbers(
+        &mut self,
+        rest: Way<'_>,
+        (run, deeper): (RowLoop, bool),
+        level: usize,
+        list: *const u16,
+        count: usize,
+    ) -> Result<()> {
+        let above = level + usize::from(deeper);
+        let mut resume = Resume::BEGIN;
+        while resume.place < count as u64 {
+            let out = self.levels[above].rows.as_mut_ptr();
+            self.context.numbers = self.levels[level].numbers.as_ptr();
+            self.context.left = self.levels[above].numbers.as_ptr();
+            self.context.resume = resume;
+            let found = self.call(run, list, count, out.cast())? as usize;
+            resume = self.context.resume;
+            if found > 0 {
+                // SAFETY: as this function's own: the loop left so many rows of the block.
+                unsafe { self.filter(rest, above, out, found)? };
+            }
+            rest.shared.cancel.check()?;
+        }
+        Ok(())
     }
 
     /// The rows of a list that pass a test of a stored text.
@@ -386,18 +493,10 @@ impl Worker {
     /// # Safety
     ///
     /// As [`Worker::block`]; the list has `count` rows of the block; the mask has the same, or all where it is `None`.
-    #[expect(clippy::too_many_arguments, reason = "a block in its several forms")]
-    unsafe fn sink(
-        &mut self,
-        shared: &Shared<'_>,
-        rows: usize,
-        mask: Option<&Mask>,
-        list: *const u16,
-        count: usize,
-        splits: bool,
-        bitmap: *mut u64,
-    ) -> Result<()> {
+    unsafe fn sink(&mut self, way: Way<'_>, mask: Option<&Mask>, list: *const u16, count: usize) -> Result<()> {
+        let Way { shared, rows, bitmap, .. } = way;
         let code = shared.code;
+        let splits = way.splits && code.emits <= 1;
         match &code.sink {
             SinkCode::Materialize { write, .. } => {
                 if let State::Materialize { columns, views, rows, .. } = &mut self.state {
@@ -419,7 +518,7 @@ impl Worker {
                 let all;
                 let mask = match mask {
                     Some(mask) => mask,
-                    None if code.emits > 1 || !code.filters.is_empty() => {
+                    None if code.emits > 1 => {
                         // SAFETY: as this function's own.
                         all = unsafe { marked(list, count) };
                         &all
@@ -433,6 +532,10 @@ impl Worker {
                     // SAFETY: the bitmap has the words of the block.
                     unsafe { *bitmap.add(at) |= word };
                 }
+            }
+            SinkCode::Mark { write } => {
+                (self.context.entries, self.context.taken) = shared.marks;
+                self.call(*write, list, count, std::ptr::null_mut())?;
             }
             SinkCode::Single { fold, .. } => {
                 let State::States { memory, .. } = &self.state else { return Ok(()) };
@@ -448,7 +551,7 @@ impl Worker {
                     }
                     Some(split) => {
                         // SAFETY: as this function's own.
-                        let counts = unsafe { self.split(shared, split.number, rows, mask, list, count)? };
+                        let counts = unsafe { self.split(way, split.number, mask, list, count)? };
                         for (group, count) in counts.iter().enumerate().take(*groups).filter(|(_, count)| **count > 0) {
                             let State::States { split: Some(lists), .. } = &self.state else { continue };
                             let list = lists.rows[group * STRIDE..].as_ptr();
@@ -516,13 +619,13 @@ impl Worker {
     /// As [`Worker::sink`].
     unsafe fn split(
         &mut self,
-        shared: &Shared<'_>,
+        way: Way<'_>,
         number: Option<RowLoop>,
-        rows: usize,
         mask: Option<&Mask>,
         list: *const u16,
         count: usize,
     ) -> Result<[u32; GROUPS]> {
+        let Way { shared, rows, .. } = way;
         let mut counts = [0; GROUPS];
         let State::States { split: Some(lists), .. } = &mut self.state else { return Ok(counts) };
         let numbers = lists.numbers.as_mut_ptr();
@@ -539,7 +642,7 @@ impl Worker {
                 // The rows to number are the mask's.
                 let (mut list, mut count) = (list, count);
                 let mut own;
-                if shared.code.filters.is_empty() {
+                if way.chain.is_empty() {
                     own = [0u16; BLOCK + SLACK];
                     // SAFETY: the list has room for a block.
                     count = unsafe { select::list(mask, own.as_mut_ptr()) };

@@ -82,7 +82,7 @@ impl Rows {
                 threshold: u64::MAX,
                 launch: FIRST,
             }),
-            Sink::Materialize { .. } | Sink::Bitmap | Sink::Group { .. } => None,
+            Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } | Sink::Group { .. } => None,
         };
         let drained = columns.iter().map(|_| Drained::default()).collect();
         Self { columns, most, fan_out: emits(&pipeline.body), segment: None, drained, count: 0, top }
@@ -265,7 +265,7 @@ fn emits(block: &[Statement]) -> u64 {
     let each = block.iter().map(|statement| match statement {
         Statement::Emit => 1,
         Statement::Stage => 0,
-        Statement::If { then, .. } => emits(then),
+        Statement::If { then, .. } | Statement::Loop { then, .. } => emits(then),
     });
     each.sum()
 }

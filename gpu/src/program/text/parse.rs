@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::program::{
-    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, Key,
-    MatchOp, Math, MathPair, Order, ParameterId, Pipeline, Program, Scalar, Sink, Source, Statement, Strategy, TableId,
-    TableType, TextUnit, TrimSide, Type, ValueType,
+    Aggregate, AggregateOp, Arithmetic, BitOp, Bits, Block, ColumnId, Comparison, DatePart, Domain, Expr, ExprId, Fault, IndexId,
+    IndexType, Key, LoopId, LoopKind, MatchOp, Math, MathPair, Order, ParameterId, Pipeline, Program, Scalar, Sink, Source,
+    Statement, Strategy, TableId, TableType, TextUnit, TrimSide, Type, ValueType,
 };
 
 /// Why a text is no pipeline.
@@ -241,6 +241,11 @@ impl<'a> Line<'a> {
         if self.rest.get().trim_start().starts_with('%') { self.node().map(Some) } else { Ok(None) }
     }
 
+    /// Whether no word is left.
+    fn is_done(&self) -> bool {
+        self.rest.get().trim_start().is_empty()
+    }
+
     fn fault(&self) -> Result<Option<Fault>> {
         if self.has("!") { self.named("fault", Fault::named).map(Some) } else { Ok(None) }
     }
@@ -260,6 +265,7 @@ fn pipeline(lines: &mut Lines<'_>, level: usize) -> Result<Pipeline> {
         columns: Vec::new(),
         parameters: Vec::new(),
         tables: Vec::new(),
+        indexes: Vec::new(),
         exprs: Vec::new(),
         body: Block::new(),
         sink: Sink::Bitmap,
@@ -282,6 +288,14 @@ fn pipeline(lines: &mut Lines<'_>, level: usize) -> Result<Pipeline> {
             "table" => {
                 numbered("table", made.tables.len())?;
                 made.tables.push(TableType { element: line.ty()?, nullable: line.has("nullable") });
+            }
+            "index" => {
+                numbered("index", made.indexes.len())?;
+                let mut keys = vec![line.ty()?];
+                while !line.is_done() {
+                    keys.push(line.ty()?);
+                }
+                made.indexes.push(IndexType { keys });
             }
             "body" => {
                 line.end()?;
@@ -356,6 +370,15 @@ fn expr(line: &Line<'_>) -> Result<Expr> {
             let side = line.named("side", |name| TrimSide::ALL.into_iter().find(|side| side.name() == name))?;
             Expr::TextTrim { a: line.node()?, side, characters: ParameterId(line.number("a parameter's number")?) }
         }
+        "probe" => {
+            let index = IndexId(line.number("an index's number")?);
+            let mut keys = Vec::new();
+            while let Some(key) = line.node_if_any()? {
+                keys.push(key);
+            }
+            Expr::Probe { index, keys }
+        }
+        "current" => Expr::Current(LoopId(line.number("a loop's number")?)),
         "place" => Expr::Place { a: line.node()?, table: TableId(line.number("a table's number")?) },
         name => {
             if let Some(op) = Arithmetic::ALL.into_iter().find(|op| op.name() == name) {
@@ -384,6 +407,14 @@ fn block(lines: &mut Lines<'_>, level: usize) -> Result<Block> {
                 line.end()?;
                 Statement::If { condition, then: block(lines, level + 1)? }
             }
+            "loop" => {
+                let id = LoopId(line.number("a loop's number")?);
+                let kind = line.named("kind of loop", |name| LoopKind::ALL.into_iter().find(|kind| kind.name() == name))?;
+                let (from, to) = (line.node()?, line.node()?);
+                let condition = if line.has("if") { Some(line.node()?) } else { None };
+                line.end()?;
+                Statement::Loop { id, from, to, kind, condition, then: block(lines, level + 1)? }
+            }
             "stage" => Statement::Stage,
             "emit" => Statement::Emit,
             other => return Err(line.error(format!("there is no statement \"{other}\""))),
@@ -407,6 +438,11 @@ fn sink(lines: &mut Lines<'_>, level: usize) -> Result<Sink> {
         "bitmap" => {
             line.end()?;
             Ok(Sink::Bitmap)
+        }
+        "mark" => {
+            let (at, rows) = (line.node()?, ParameterId(line.number("a parameter's number")?));
+            line.end()?;
+            Ok(Sink::Mark { at, rows })
         }
         "group" => {
             let strategy = line.named("strategy", |name| Strategy::ALL.into_iter().find(|s| s.name() == name))?;

@@ -24,7 +24,7 @@ impl Generator<'_> {
     pub(super) fn sink_inputs(&self) -> Vec<ExprId> {
         match &self.pipeline.sink {
             Sink::Materialize { columns } => columns.clone(),
-            Sink::Bitmap => vec![],
+            Sink::Bitmap | Sink::Mark { .. } => vec![],
             Sink::Group { keys, aggregates, .. } => {
                 let keys = keys.iter().map(|key| key.expr);
                 let inputs = aggregates
@@ -40,8 +40,13 @@ impl Generator<'_> {
     pub(super) fn sink_weight(&self) -> u32 {
         match (&self.pipeline.sink, &self.state) {
             (Sink::Group { keys, aggregates, .. }, _) => 4 + 6 * keys.len() as u32 + 16 * aggregates.len() as u32,
-            (Sink::Materialize { .. } | Sink::TopK { .. } | Sink::Bitmap, State::Rows { columns }) => 4 * columns.len() as u32,
-            (Sink::Materialize { .. } | Sink::TopK { .. } | Sink::Bitmap, State::Groups { .. } | State::Bitmap) => 2,
+            (Sink::Materialize { .. } | Sink::TopK { .. } | Sink::Bitmap | Sink::Mark { .. }, State::Rows { columns }) => {
+                4 * columns.len() as u32
+            }
+            (
+                Sink::Materialize { .. } | Sink::TopK { .. } | Sink::Bitmap | Sink::Mark { .. },
+                State::Groups { .. } | State::Bitmap,
+            ) => 2,
         }
     }
 
@@ -91,7 +96,7 @@ impl Generator<'_> {
         let pipeline = self.pipeline;
         match &pipeline.sink {
             Sink::Materialize { columns } => self.materialize(mask, columns),
-            Sink::Bitmap => self.bitmap_emit(mask),
+            Sink::Bitmap | Sink::Mark { .. } => self.bitmap_emit(mask),
             Sink::Group { keys, aggregates, .. } => self.group_emit(mask, keys, aggregates),
             Sink::TopK { order, columns, .. } => self.top_k(mask, order, columns),
         }
@@ -132,7 +137,7 @@ impl Generator<'_> {
                 let inputs = aggregates.iter().filter(extreme).filter_map(|aggregate| aggregate.input);
                 keys.iter().map(|key| key.expr).chain(inputs).collect()
             }
-            Sink::Materialize { .. } | Sink::Bitmap | Sink::TopK { .. } => self.sink_inputs(),
+            Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } | Sink::TopK { .. } => self.sink_inputs(),
         };
         all.into_iter().filter(|id| self.nodes.ty(*id).ty == Type::Text).collect()
     }

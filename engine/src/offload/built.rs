@@ -1,0 +1,109 @@
+//! What the build side of a join left: its columns as tables, and how its rows are found by their keys.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use warpwise_gpu::join::{Grouped, Index};
+use warpwise_gpu::program::{Bounds, Table, Type};
+
+use super::value::Kind;
+
+/// Build sides by the [number](super::plan::Join::id) of their join.
+pub type Builds = HashMap<u64, Arc<Built>>;
+
+/// A build side.
+#[derive(Debug)]
+pub struct Built {
+    /// How many rows it has.
+    pub rows: usize,
+    /// Its columns.
+    pub columns: Vec<BuiltColumn>,
+    /// How its rows are found; `None` of a join without keys, where each row is met.
+    pub found: Option<Found>,
+    /// Whether this is known before it has run: it has no rows then.
+    pub foreseen: bool,
+    /// Whether all is known of how its columns are stored.
+    pub certain: bool,
+}
+
+/// A column of a build side.
+#[derive(Debug)]
+pub struct BuiltColumn {
+    /// Its values, by row.
+    pub table: Arc<Table>,
+    /// How to read them.
+    pub kind: Kind,
+    /// What they lie in.
+    pub range: Option<Bounds>,
+}
+
+/// How rows are found by keys.
+#[derive(Debug)]
+pub struct Found {
+    /// The keys.
+    pub keys: Vec<Key>,
+    /// Whether all keys are one `I64`: the sum of their distances from their least values, each by its stride.
+    pub packed: bool,
+    /// The rows by key.
+    pub grouped: Grouped,
+    /// Which keys there are, a bit each from the least of the one number on; there where that is few bits and rejects many.
+    pub bits: Option<Arc<Table>>,
+}
+
+/// One key of a build side.
+#[derive(Debug)]
+pub struct Key {
+    /// How to read it.
+    pub kind: Kind,
+    /// The type that it is stored in, which an index has it in, too.
+    pub ty: Type,
+    /// The least and the greatest of a number; nothing lies between 1 and 0.
+    pub range: Bounds,
+    /// By what a packed key is multiplied.
+    pub stride: i64,
+    /// Whether NULL is a value that rows have, and is met by NULL.
+    pub null: bool,
+    /// The words' numbers by their text, for texts that are no codes.
+    pub words: OnceLock<Option<Arc<Index>>>,
+}
+
+impl Key {
+    /// Whether it is an integer on devices: a number, a date, a moment, a boolean, a code.
+    pub fn is_number(kind: &Kind) -> bool {
+        kind.is_exact() || matches!(kind, Kind::Boolean | Kind::Text(_))
+    }
+}
+
+impl Built {
+    /// How many rows a row meets at most.
+    pub fn longest(&self) -> u64 {
+        self.found.as_ref().map_or(self.rows as u64, |found| found.grouped.longest.into())
+    }
+
+    /// Whether no row meets more than one.
+    pub fn is_unique(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| found.grouped.order.is_none())
+    }
+
+    /// The form of what finds rows, for EXPLAIN.
+    pub fn form(&self) -> &'static str {
+        use warpwise_gpu::join::Form;
+        match &self.found {
+            None => "all rows",
+            Some(Found { grouped: Grouped { form: Form::Direct { .. }, order, .. }, .. }) => {
+                if order.is_some() {
+                    "direct, several rows of a key"
+                } else {
+                    "direct"
+                }
+            }
+            Some(Found { grouped: Grouped { form: Form::Hash { .. }, order, .. }, .. }) => {
+                if order.is_some() {
+                    "hash, several rows of a key"
+                } else {
+                    "hash"
+                }
+            }
+        }
+    }
+}
