@@ -37,8 +37,8 @@ pub fn built(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Resul
         let table = Arc::new(table(&held.output.columns[*at], rows));
         columns.push(BuiltColumn { table, kind: kind.clone(), range: held.leaves.ranges[*at] });
     }
-    let found = if join.on.is_empty() { None } else { Some(found(join, &held, threads, cancel)?) };
-    let built = Built { rows, columns, found, foreseen: false, certain: true };
+    let found = if join.on.is_empty() { None } else { Some(Arc::new(found(join, &held, threads, cancel)?)) };
+    let built = Built { rows, columns, found, passing: None, foreseen: false, certain: true };
     if built.longest() > LONGEST && (join.kind.pairs() || join.filter.is_some()) {
         return Err(Error::Unsupported(format!("{} rows that one row meets in a join", built.longest())));
     }
@@ -56,7 +56,7 @@ pub fn present(marks: &Held) -> Result<Built> {
     let grouped = Grouped { rows: groups, groups, longest: u32::from(groups > 0), has_null: false, form, order: None };
     let key = Key { kind, ty, range, stride: 1, null: false, words: OnceLock::new() };
     let found = Found { keys: vec![key], packed: false, grouped, bits: None };
-    Ok(Built { rows: groups, columns: Vec::new(), found: Some(found), foreseen: false, certain: true })
+    Ok(Built { rows: groups, columns: Vec::new(), found: Some(Arc::new(found)), passing: None, foreseen: false, certain: true })
 }
 
 /// What a build side will leave, as far as that is known: columns without rows.

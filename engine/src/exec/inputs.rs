@@ -24,6 +24,7 @@ use warpwise_gpu::{Cancel, Error, Result};
 use super::parquet::{ColumnPlace, stored_schema};
 use super::prune;
 use super::table_scan::{ScannedTable, TableRows};
+use super::whole::Wholes;
 use crate::catalog::lineage::Keeper;
 use crate::catalog::relation::fresh;
 use crate::offload::Refusal;
@@ -108,11 +109,14 @@ struct Kept {
     columns: ColumnCache,
     /// Columns that turned out to have no device form, by owner and number.
     refused: Mutex<HashMap<(u64, usize), String>>,
+    /// Build sides of joins.
+    wholes: Wholes,
 }
 
 impl Keeper for Kept {
     fn forget(&self, lineage: u64) {
         self.columns.forget_owner(lineage);
+        self.wholes.forget(lineage);
         self.refused.lock().retain(|(owner, _), _| *owner != lineage);
     }
 }
@@ -121,7 +125,7 @@ impl Inputs {
     /// A cache of at most `memory` bytes, filled by at most `threads` threads for a query.
     pub fn new(memory: u64, threads: usize) -> Self {
         let columns = ColumnCache::new(Budget::new("host memory for columns", "warpwise.host_memory", memory));
-        let kept = Arc::new(Kept { columns, refused: Mutex::default() });
+        let kept = Arc::new(Kept { columns, refused: Mutex::default(), wholes: Wholes::default() });
         let keeper: Arc<dyn Keeper> = Arc::clone(&kept) as Arc<dyn Keeper>;
         let (loads, unseen) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { keeper: Arc::downgrade(&keeper), kept, threads, files: Mutex::default(), loads, unseen }
@@ -140,6 +144,11 @@ impl Inputs {
     /// How often that happened.
     pub fn refusals_unseen(&self) -> u64 {
         self.unseen.load(Ordering::Relaxed)
+    }
+
+    /// Build sides of joins that are kept.
+    pub fn wholes(&self) -> &Wholes {
+        &self.kept.wholes
     }
 
     /// What the cache holds and did.

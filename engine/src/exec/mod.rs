@@ -2,8 +2,9 @@
 //!
 //! [`devices`] knows the machine's devices, the columns they hold and the code compiled for them; [`inputs`] brings a table's
 //! columns to them, `parquet` and [`prune`] those of files; [`device_exec`] is the one node of a plan that runs stages; [`run`]
-//! runs them on one device, [`build`] groups the build sides of their joins, `parts` runs joins that are no step of one program, `stream` runs part by part where columns are too many; [`report`] says what that took, [`explain`]
-//! tells a person. [`table_scan`] is how a plan's scans say which table they read; [`pieces`] keeps joins that stay with
+//! runs them on one device, [`build`] groups the build sides of their joins, [`whole`] keeps those that are a table as it stands,
+//! `parts` runs joins that are no step of one program, `stream` runs part by part where columns are too many; [`report`] says what
+//! that took, [`explain`] tells a person. [`table_scan`] is how a plan's scans say which table they read; [`pieces`] keeps joins that stay with
 //! DataFusion from holding a thread.
 
 mod branches;
@@ -22,3 +23,4 @@ mod stream;
 pub mod table_scan;
 #[cfg(test)]
 mod tests;
+pub mod whole;

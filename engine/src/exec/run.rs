@@ -106,7 +106,8 @@ pub fn held(
     }
     let all = devices.inputs.segments(&chain.table)?;
     report.segments = all.len();
-    let segments = devices.inputs.wanted(chain, all);
+    let every = chain.stages.first().is_some_and(|stage| matches!(stage.end, End::Passing));
+    let segments = if every { all } else { devices.inputs.wanted(chain, all) };
     report.unwanted = report.segments - segments.len();
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let (resident, taken) = (HashMap::new(), StageReport::default());
@@ -180,6 +181,9 @@ impl Running<'_> {
         if self.builds.contains_key(&join.id) {
             return Ok(());
         }
+        if self.whole(join)? {
+            return Ok(());
+        }
         let mut report = Report::default();
         let held = held(&join.build, self.devices, self.device, self.cancel, Builds::new(), &mut report)?;
         self.keep_build(join, &held, report)
@@ -218,7 +222,10 @@ impl Running<'_> {
         self.make_room(stage, source, &lowered)?;
         let (kernel, compiled) = self.devices.kernels.get_or_compile(self.device.as_ref(), &lowered.pipeline)?;
         let all = chunks.len();
-        chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
+        // What is told by row needs all of them.
+        if lowered.pipeline.sink != Sink::Bitmap {
+            chunks.retain(|chunk| may_match(&lowered.pipeline, &lowered.values, chunk));
+        }
         let rows = match &streamed {
             Some(_) => self.segments.rows(),
             None => chunks.iter().map(|chunk| chunk.rows as u64).sum(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use warpwise_gpu::join::{Grouped, Index};
+use warpwise_gpu::join::{Form, Grouped, Index};
 use warpwise_gpu::program::{Bounds, Table, Type};
 
 use super::value::Kind;
@@ -19,7 +19,9 @@ pub struct Built {
     /// Its columns.
     pub columns: Vec<BuiltColumn>,
     /// How its rows are found; `None` of a join without keys, where each row is met.
-    pub found: Option<Found>,
+    pub found: Option<Arc<Found>>,
+    /// Which rows count, a bit each; all where it is none.
+    pub passing: Option<Arc<Table>>,
     /// Whether this is known before it has run: it has no rows then.
     pub foreseen: bool,
     /// Whether all is known of how its columns are stored.
@@ -27,7 +29,7 @@ pub struct Built {
 }
 
 /// A column of a build side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BuiltColumn {
     /// Its values, by row.
     pub table: Arc<Table>,
@@ -80,6 +82,33 @@ impl Built {
         self.found.as_ref().map_or(self.rows as u64, |found| found.grouped.longest.into())
     }
 
+    /// The same, of which only some rows count.
+    pub fn with(&self, passing: Arc<Table>) -> Self {
+        Self {
+            rows: self.rows,
+            columns: self.columns.clone(),
+            found: self.found.clone(),
+            passing: Some(passing),
+            foreseen: self.foreseen,
+            certain: self.certain,
+        }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        let of_columns = self.columns.iter().map(|column| column.table.bytes());
+        let of_index = self.found.as_ref().map_or(0, |found| {
+            let order = found.grouped.order.as_ref();
+            let order = order.map_or(0, |order| order.starts.bytes() + order.rows.as_ref().map_or(0, |rows| rows.bytes()));
+            let form = match &found.grouped.form {
+                Form::Direct { numbers, bits, .. } => numbers.as_ref().map_or(0, |numbers| numbers.bytes()) + bits.bytes(),
+                Form::Hash { index } => index.bytes(),
+            };
+            order + form + found.bits.as_ref().map_or(0, |bits| bits.bytes())
+        });
+        of_columns.sum::<usize>() as u64 + of_index as u64
+    }
+
     /// Whether no row meets more than one.
     pub fn is_unique(&self) -> bool {
         self.found.as_ref().is_some_and(|found| found.grouped.order.is_none())
@@ -87,8 +116,7 @@ impl Built {
 
     /// The form of what finds rows, for EXPLAIN.
     pub fn form(&self) -> &'static str {
-        use warpwise_gpu::join::Form;
-        match &self.found {
+        match self.found.as_deref() {
             None => "all rows",
             Some(Found { grouped: Grouped { form: Form::Direct { .. }, order, .. }, .. }) => {
                 if order.is_some() {

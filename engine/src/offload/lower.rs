@@ -176,6 +176,10 @@ pub fn lower(
             }
             l.group(keys, aggregates, &scope, rows, knowledge)?
         }
+        End::Passing => {
+            let made = vec![Made::Column { at: 0, kind: Kind::Boolean }];
+            Shape { sink: Sink::Bitmap, made, numbered: Vec::new(), taking: None }
+        }
         End::Mark => l.mark()?,
         End::Present(column) => {
             let (shape, values) = l.present(*column, &scope)?;

@@ -245,6 +245,8 @@ pub enum End {
         /// Which columns, and how.
         folded: Vec<(usize, Again)>,
     },
+    /// Which of the source's rows come so far: a column of a truth value for each.
+    Passing,
     /// The rows that they meet in their last join are marked: a column of as many truth values as its build side has rows.
     Mark,
     /// The values of a column of integers that there are: a column of a truth value for each from the least possible on.
@@ -286,7 +288,7 @@ impl Stage {
             }
         }
         match &self.end {
-            End::Keep | End::Mark | End::Present(_) | End::Merge { .. } => {}
+            End::Keep | End::Passing | End::Mark | End::Present(_) | End::Merge { .. } => {}
             End::Group { keys, aggregates, .. } => {
                 found.extend(keys);
                 found.extend(aggregates.iter().flat_map(|aggregate| aggregate.arguments.iter().chain(&aggregate.filter)));

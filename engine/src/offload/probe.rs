@@ -252,11 +252,19 @@ impl Lowering<'_> {
         Ok(Scope::new(Arc::clone(schema), slots.collect::<Result<_, _>>()?))
     }
 
-    /// The tests of the condition that two rows must satisfy besides; none where there is no such condition.
+    /// The tests that two rows must satisfy besides; none where there are no such.
     fn residual(&mut self, join: &Join, scope: &Rc<Scope>) -> Result<Vec<ExprId>, Refusal> {
-        let Some(filter) = &join.filter else { return Ok(Vec::new()) };
-        let scope = self.joined_scope(join, &filter.columns, &filter.schema, scope, None)?;
-        self.conditions(&filter.expr, &scope)
+        let passing = self.partners.last().and_then(|partner| Some((partner.row, Arc::clone(partner.built.passing.as_ref()?))));
+        let mut tests = Vec::new();
+        if let Some((index, passing)) = passing {
+            let table = self.b.shared_table(passing);
+            tests.push(self.b.push(Expr::Lookup { table, index }));
+        }
+        if let Some(filter) = &join.filter {
+            let scope = self.joined_scope(join, &filter.columns, &filter.schema, scope, None)?;
+            tests.extend(self.conditions(&filter.expr, &scope)?);
+        }
+        Ok(tests)
     }
 
     /// Whether there is a row, and it passes all tests; `None` where there is none to pass.
