@@ -301,3 +301,45 @@ fn copy_tells_how_far_it_is() {
     assert_eq!(watching.run(progress), Vec::<String>::new());
     assert_eq!(watching.run("select count(*) from copied_t"), ["40000"]);
 }
+
+#[test]
+fn a_join_says_what_it_met_and_how() {
+    let mut tested = Tested::new(None, &[]);
+    tested.run("create table small (k int, name text); insert into small values (1, 'one'), (2, 'two'), (9, null)");
+    tested.run("create table large as select g as id, g % 4 as k, g % 7 as v from generate_series(1, 1000) g");
+    tested
+        .run("select count(id), count(k), count(v) from large where id > 0; select count(k), count(name) from small where k > 0");
+    let plan = |tested: &mut Tested, query: &str| {
+        tested.check(query);
+        tested.run(&format!("explain analyze {query}"))
+    };
+    let lines = plan(&mut tested, "select name, sum(v) from large l join small s on l.k = s.k group by name order by name");
+    let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}: {lines:#?}"));
+    assert!(lines[at("CpuHashJoin: inner on k@0 = k@")].contains("[build rows=3 direct, "), "{lines:#?}");
+    assert!(at("CpuHashJoin") < at("CpuScan: small") && at("CpuScan: small") < at("CpuScan: large"), "{lines:#?}");
+    let lines =
+        plan(&mut tested, "select s.k, count(l.id) from small s left join large l on l.k = s.k group by s.k order by s.k");
+    assert!(lines.iter().any(|line| line.contains("build rows=1000 direct, several rows of a key")), "{lines:#?}");
+}
+
+#[test]
+fn the_other_side_marks_rows_where_it_is_larger() {
+    let mut tested = Tested::new(None, &[]);
+    tested.run("create table some as select g as k, g % 5 as v from generate_series(1, 3000) g");
+    tested.run("create table many as select g % 5000 as k, g % 9 as w, g as id from generate_series(1, 200000) g");
+    tested.run("select count(k), count(v) from some where k > 0; select count(k), count(w), count(id) from many where id > 0");
+    let mut marks = |condition: &str| {
+        let query = format!("select count(*), sum(s.k) from some s where s.k % 10 = 3 and {condition}");
+        tested.check(&query);
+        let plan = tested.run(&format!("explain analyze {query}")).join("\n");
+        assert!(plan.contains("marked rows=300 direct") || plan.contains("bits, "), "{plan}");
+    };
+    for condition in ["m.k = s.k and m.w < s.v", "m.k = s.k", "m.k = s.k and m.w <> s.v and m.id > 1000"] {
+        marks(&format!("exists (select 1 from many m where {condition})"));
+        marks(&format!("not exists (select 1 from many m where {condition})"));
+    }
+    let query = "select s.k, (select sum(w) from many m where m.k = s.k) from some s where s.k % 1000 = 7 order by 1";
+    tested.check(query);
+    let plan = tested.run(&format!("explain analyze {query}")).join("\n");
+    assert!(!plan.contains("HashJoinExec"), "{plan}");
+}
