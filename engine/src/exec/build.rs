@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::buffer::Buffer;
 use warpwise_gpu::column::{Column, Output};
 use warpwise_gpu::join::{Form, Grouped, Wants, group};
 use warpwise_gpu::program::values::padded;
@@ -34,7 +33,7 @@ pub fn built(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Resul
     let mut columns = Vec::new();
     for made in &held.leaves.made {
         let Made::Column { at, kind } = made else { return Err(Error::Invalid("a column that is not computed".to_owned())) };
-        let table = Arc::new(table(&held.output.columns[*at], rows));
+        let table = Arc::new(Table::of_column(&held.output.columns[*at]));
         columns.push(BuiltColumn { table, kind: kind.clone(), range: held.leaves.ranges[*at] });
     }
     let found = if join.on.is_empty() { None } else { Some(Arc::new(found(join, &held, threads, cancel)?)) };
@@ -50,7 +49,7 @@ pub fn present(marks: &Held) -> Result<Built> {
     let (Some(Present { range, kind, ty }), Some(column)) = (marks.present.clone(), marks.output.columns.first()) else {
         return Err(Error::Invalid("keys of which nobody says whether they are there".to_owned()));
     };
-    let bits = Arc::new(table(column, column.rows));
+    let bits = Arc::new(Table::of_column(column));
     let groups = bits.values.count_set_bits_offset(0, column.rows);
     let form = Form::Direct { low: range.0, high: range.1, numbers: None, bits };
     let grouped = Grouped { rows: groups, groups, longest: u32::from(groups > 0), has_null: false, form, order: None };
@@ -123,29 +122,6 @@ fn has_null(columns: &[&Column]) -> bool {
 
 fn is_valid(column: &Column, row: usize) -> bool {
     column.validity.as_ref().is_none_or(|bits| bits[row / 8] >> (row % 8) & 1 == 1)
-}
-
-/// A column as an array that programs look up in.
-fn table(column: &Column, rows: usize) -> Table {
-    let whole = |buffer: &Buffer, bytes: usize| {
-        if buffer.len() >= (bytes + 1).next_multiple_of(64) {
-            buffer.clone()
-        } else {
-            padded(buffer[..bytes.min(buffer.len())].to_vec())
-        }
-    };
-    let ty = TableType { element: column.ty.ty, nullable: column.validity.is_some() };
-    let bytes = match column.ty.ty {
-        Type::Text => (rows + 1) * 4,
-        ty => (rows * ty.bits() as usize).div_ceil(8),
-    };
-    Table {
-        ty,
-        len: rows,
-        values: whole(&column.values, bytes),
-        bytes: column.bytes.as_ref().map(|texts| whole(texts, column.text_span().1)),
-        validity: column.validity.as_ref().map(|bits| whole(bits, rows.div_ceil(8))),
-    }
 }
 
 /// Calls `each` with the values of a column of integers or bits, by row; what stands at NULLs is any value.

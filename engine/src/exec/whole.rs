@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::physical_expr::expressions::Column as DataFusionColumn;
 use parking_lot::Mutex;
-use warpwise_gpu::program::{Table, TableType, Type};
+use warpwise_gpu::program::Table;
 use warpwise_gpu::{Error, Result};
 
 use super::build::built;
@@ -156,15 +156,7 @@ impl Running<'_> {
         };
         let Some(bits) = held.output.columns.first().filter(|_| held.output.rows as u64 == rows) else { return Ok(None) };
         let count = bits.values.count_set_bits_offset(0, bits.rows);
-        let ty = TableType { element: Type::Bool, nullable: false };
-        let table = Table {
-            ty,
-            len: bits.rows,
-            values: super::build::whole(&bits.values, bits.rows.div_ceil(8)),
-            bytes: None,
-            validity: None,
-        };
-        Ok(Some((table, count as u64)))
+        Ok(Some((Table::of_column(bits), count as u64)))
     }
 }
 

@@ -96,15 +96,15 @@ impl Built {
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> u64 {
-        let of_columns = self.columns.iter().map(|column| column.table.bytes());
+        let of_columns = self.columns.iter().map(|column| column.table.size());
         let of_index = self.found.as_ref().map_or(0, |found| {
             let order = found.grouped.order.as_ref();
-            let order = order.map_or(0, |order| order.starts.bytes() + order.rows.as_ref().map_or(0, |rows| rows.bytes()));
+            let order = order.map_or(0, |order| order.starts.size() + order.rows.as_ref().map_or(0, |rows| rows.size()));
             let form = match &found.grouped.form {
-                Form::Direct { numbers, bits, .. } => numbers.as_ref().map_or(0, |numbers| numbers.bytes()) + bits.bytes(),
-                Form::Hash { index } => index.bytes(),
+                Form::Direct { numbers, bits, .. } => numbers.as_ref().map_or(0, |numbers| numbers.size()) + bits.size(),
+                Form::Hash { index } => index.size(),
             };
-            order + form + found.bits.as_ref().map_or(0, |bits| bits.bytes())
+            order + form + found.bits.as_ref().map_or(0, |bits| bits.size())
         });
         of_columns.sum::<usize>() as u64 + of_index as u64
     }

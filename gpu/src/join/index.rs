@@ -35,6 +35,11 @@ pub(super) fn bits_of(keys: usize) -> u32 {
 }
 
 impl Index {
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.slots.len() + self.entries.len() + self.texts.iter().map(Buffer::len).sum::<usize>()
+    }
+
     /// One without any key, of keys of these types.
     pub fn empty(keys: &[Type]) -> Self {
         let layout = Layout::of(keys);

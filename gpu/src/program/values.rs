@@ -122,6 +122,12 @@ impl Table {
 }
 
 impl Table {
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        let of = |buffer: &Option<Buffer>| buffer.as_ref().map_or(0, Buffer::len);
+        self.values.len() + of(&self.bytes) + of(&self.validity)
+    }
+
     /// A column's values as a table: where its buffers have room behind them, as those have that a run leaves, they are shared.
     pub fn of_column(column: &Column) -> Self {
         let ValueType { ty: element, nullable } = column.ty;
@@ -129,18 +135,37 @@ impl Table {
             Type::Text => (column.rows + 1) * 4,
             ty => (column.rows * ty.bits() as usize).div_ceil(8),
         };
-        // A buffer that is a part of an allocation may end with it.
-        let shared = |buffer: &Buffer, used: usize| match buffer.len() >= (used + 1).next_multiple_of(64) {
-            true => buffer.clone(),
-            false => padded(buffer.as_slice()[..used.min(buffer.len())].to_vec()),
+        // A buffer that is a part of an allocation may end with it, or have something else behind it.
+        let shared = |buffer: &Buffer, used: usize| {
+            let room = buffer.get(used..(used + 1).next_multiple_of(64));
+            if room.is_some_and(|room| room.iter().all(|byte| *byte == 0)) {
+                buffer.clone()
+            } else {
+                padded(buffer.as_slice()[..used.min(buffer.len())].to_vec())
+            }
+        };
+        let bits = |buffer: &Buffer| {
+            let (used, rest) = (column.rows.div_ceil(8), column.rows % 8);
+            if rest > 0 && buffer[used - 1] >> rest != 0 {
+                let mut cut = buffer[..used].to_vec();
+                cut[used - 1] &= (1 << rest) - 1;
+                padded(cut)
+            } else {
+                shared(buffer, used)
+            }
         };
         let (_, end) = column.text_span();
+        let values = match element {
+            Type::Text if column.rows == 0 => padded(vec![0; 4]),
+            Type::Bool => bits(&column.values),
+            _ => shared(&column.values, bytes),
+        };
         Self {
             ty: TableType { element, nullable },
             len: column.rows,
-            values: if element == Type::Text && column.rows == 0 { padded(vec![0; 4]) } else { shared(&column.values, bytes) },
+            values,
             bytes: column.bytes.as_ref().map(|bytes| shared(bytes, end)),
-            validity: column.validity.as_ref().map(|bits| shared(bits, column.rows.div_ceil(8))),
+            validity: column.validity.as_ref().map(bits),
         }
     }
 
