@@ -8,6 +8,9 @@ use warpwise_gpu::program::{Bounds, Table, Type};
 
 use super::value::Kind;
 
+/// What the processor's nearer and farther caches hold, in bytes: about.
+const CACHED: [f64; 2] = [262_144.0, 4_194_304.0];
+
 /// Build sides by the [number](super::plan::Join::id) of their join.
 pub type Builds = HashMap<u64, Arc<Built>>;
 
@@ -83,6 +86,26 @@ impl Built {
     /// Whether no row meets more than one.
     pub fn is_unique(&self) -> bool {
         self.found.as_ref().is_some_and(|found| found.grouped.order.is_none())
+    }
+
+    /// Which share of rows may be expected to have a partner, where their key is one of so many values, and what it costs to
+    /// ask: in units of a small table's lookup.
+    pub fn selectivity(&self, domain: Option<f64>) -> (f64, f64) {
+        use warpwise_gpu::join::Form;
+        let Some(found) = &self.found else { return (1.0, 1.0) };
+        let keep = domain.map_or(1.0, |domain| (found.grouped.groups as f64 / domain).min(1.0));
+        let values = match &found.grouped.form {
+            Form::Direct { numbers: Some(numbers), .. } => numbers.len as f64 * 4.0,
+            Form::Direct { bits, .. } => bits.len as f64 / 8.0,
+            // A slot and what else is touched.
+            Form::Hash { .. } => found.grouped.groups as f64 * 64.0,
+        };
+        let cost = match values {
+            bytes if bytes < CACHED[0] => 1.0,
+            bytes if bytes < CACHED[1] => 3.0,
+            _ => 10.0,
+        };
+        (keep, cost)
     }
 
     /// The form of what finds rows, for EXPLAIN.

@@ -32,6 +32,7 @@ mod math;
 mod mean;
 mod merge;
 mod moment;
+mod order;
 pub mod partner_groups;
 mod pattern;
 pub mod plan;

@@ -16,6 +16,7 @@ use warpwise_gpu::program::{
 use super::arithmetic::scale;
 use super::built::{Built, Found, Key};
 use super::lower::{Around, Made, Present, Shape};
+use super::order::Tests;
 use super::plan::{Join, JoinKind, Joined};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
@@ -115,12 +116,14 @@ impl Lowering<'_> {
             }
         }
         let demanded = matches!(join.kind, JoinKind::Inner | JoinKind::Semi);
+        let first = around.len();
         let met = self.met(join, built, &keys, if demanded { Some(around) } else { None });
         let mut mark = None;
         match (join.kind, met) {
             (JoinKind::Inner | JoinKind::Semi, Met::Tested(test, row)) => {
                 around.push(Around::If(test));
                 let place = self.met_row(built, row);
+                self.as_one(first, join, built, &keys, scope, Some(place), around);
                 if !join.on.is_empty() && !join.null_equals_null {
                     let told_by = join.on.iter().zip(&keys).map(|((_, column), key)| (key.own, *column)).collect();
                     self.partners[place].told_by = Some(told_by);
@@ -152,7 +155,10 @@ impl Lowering<'_> {
                 let condition = self.b.all(&residual);
                 around.push(Around::Loop { id, from, to, kind: LoopKind::EachOrNone, condition });
             }
-            (JoinKind::Semi, Met::Exists(exists)) => around.push(Around::If(exists)),
+            (JoinKind::Semi, Met::Exists(exists)) => {
+                around.push(Around::If(exists));
+                self.as_one(first, join, built, &keys, scope, None, around);
+            }
             (JoinKind::Semi | JoinKind::Anti | JoinKind::NullAwareAnti, Met::Several(from, to, rows)) => {
                 let kind = if join.kind == JoinKind::Semi { LoopKind::Any } else { LoopKind::None };
                 let (id, row) = self.turn(kind, built, rows);
@@ -194,6 +200,38 @@ impl Lowering<'_> {
             self.fan_out = self.fan_out.saturating_mul(times);
         }
         self.joined_scope(join, &join.columns, &join.output, scope, mark)
+    }
+
+    /// Makes the tests of a join one thing, which may be asked before others: where nothing can fail in them.
+    #[expect(clippy::too_many_arguments, reason = "they are what the join is lowered with")]
+    fn as_one(
+        &mut self,
+        first: usize,
+        join: &Join,
+        built: &Built,
+        keys: &[Wanted],
+        scope: &Rc<Scope>,
+        partner: Option<usize>,
+        around: &mut Vec<Around>,
+    ) {
+        if keys.is_empty() || keys.iter().any(|key| self.b.can_fault(key.own)) {
+            return;
+        }
+        let tests = around.drain(first..).filter_map(|around| match around {
+            Around::If(test) => Some(test),
+            Around::Loop { .. } | Around::Tests(_) => None,
+        });
+        let tests = tests.collect();
+        let mut needs = Vec::new();
+        for (expr, _) in &join.on {
+            scope.partners(expr, &mut needs);
+        }
+        let domain = match keys {
+            [key] => self.b.bounds(key.own).and_then(|(low, high)| high.checked_sub(low)).map(|size| size as f64 + 1.0),
+            _ => None,
+        };
+        let (keep, cost) = built.selectivity(domain);
+        around.push(Around::Tests(Tests { tests, partner, needs, keep, cost }));
     }
 
     /// The sink that marks the rows that the last join meets.
