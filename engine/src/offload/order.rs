@@ -108,8 +108,9 @@ mod tests {
         assert_eq!(order(vec![join(0, &[], 1.0, 1.0), join(1, &[], 0.5, 10.0), join(2, &[0], 0.04, 1.0)]), [0, 2, 1]);
         assert_eq!(order(vec![join(0, &[], 1.0, 1.0), join(1, &[0], 1.0, 1.0)]), [0, 1]);
         assert_eq!(order(vec![join(0, &[], 0.9, 1.0), Around::If(ExprId(7)), join(1, &[], 0.1, 1.0)]), [0, 7, 1]);
-        assert_eq!(order(vec![join(0, &[], 1.0, 1.0), join(1, &[0], 0.9, 1.0), join(2, &[1], 0.01, 1.0), join(3, &[], 0.2, 1.0)]), [
-            3, 0, 1, 2
-        ]);
+        assert_eq!(
+            order(vec![join(0, &[], 1.0, 1.0), join(1, &[0], 0.9, 1.0), join(2, &[1], 0.01, 1.0), join(3, &[], 0.2, 1.0)]),
+            [3, 0, 1, 2]
+        );
     }
 }

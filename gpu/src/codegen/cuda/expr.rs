@@ -11,7 +11,10 @@ use std::collections::BTreeSet;
 
 use super::scalar::{literal, type_name};
 use super::text::{Header, Writer};
-use crate::program::{Arithmetic, Bits, Comparison, Expr, ExprId, Fault, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType};
+use crate::join::layout::{Form, Layout};
+use crate::program::{
+    Arithmetic, Bits, Comparison, Expr, ExprId, Fault, IndexId, MatchOp, Pipeline, TextUnit, TrimSide, Type, ValueType,
+};
 
 /// About how many instructions it takes to look at a text's bytes. So many that a thread has few rows where it does: they
 /// are read one text after the other in any case.
@@ -403,13 +406,71 @@ impl<'a> Nodes<'a> {
                 };
                 self.strict(w, id, &[a, b], value);
             }
-            Expr::Probe { .. } | Expr::Current(_) => {}
+            Expr::Probe { index, ref keys } => self.probe(w, id, index, keys),
+            Expr::Current(l) => {
+                w.line(format!("const i32 v{at} = number{}[i];", l.0));
+                if found.nullable {
+                    w.line(format!("const bool n{at} = alone{} >> i & 1;", l.0));
+                }
+            }
             Expr::Place { a, table } => {
                 w.need(Header::Table);
                 let (t, element) = (table.0, type_name(self.ty(a).ty));
                 self.strict(w, id, &[a], format!("place<{element}>(t{t}, t{t}_length, {})", v(a)));
             }
         }
+    }
+
+    /// The number that an index has for keys: -1, and NULL, where it has none.
+    fn probe(&self, w: &mut Writer, id: ExprId, index: IndexId, keys: &[ExprId]) {
+        w.need(Header::Join);
+        w.need(Header::Order);
+        let (at, x) = (id.0, index.0);
+        let layout = Layout::of(&self.pipeline.indexes[x as usize].keys);
+        let mut words: Vec<Vec<String>> = vec![vec![]; layout.words];
+        let (mut given, mut held) = (vec!["no_text()".to_owned(); layout.words], vec!["0ull".to_owned(); layout.words]);
+        let mut texts = 0u64;
+        for (key, field) in keys.iter().zip(&layout.fields) {
+            let value = self.value(*key);
+            match (field.ty, field.text) {
+                (Type::I128, _) => {
+                    words[field.word].push(format!("(u64){value}"));
+                    words[field.word + 1].push(format!("(u64)((u128){value} >> 64)"));
+                }
+                (_, Some(text)) => {
+                    words[field.word].push(format!("{value}.length"));
+                    given[field.word].clone_from(&value);
+                    held[field.word] = format!("x{x}_text{text}");
+                    texts |= 1 << field.word;
+                }
+                (ty, None) => {
+                    words[field.word].push(format!("key_bits(({}){value}) << {}", type_name(ty), field.shift));
+                }
+            }
+        }
+        let words: Vec<String> = words.into_iter().map(|parts| parts.join(" | ")).collect();
+        let parts = format!("x{x}, x{x}_shift, x{x}_mask");
+        let value = match layout.form {
+            Form::Narrow => format!("probe_narrow({parts}, {})", words[0]),
+            Form::Wide => format!("probe_wide({parts}, {})", words[0]),
+            Form::Apart => {
+                w.line(format!("const u64 k{at}[{}] = {{ {} }};", layout.words, words.join(", ")));
+                let keys = if texts == 0 {
+                    "PlainKeys()".to_owned()
+                } else {
+                    w.need(Header::JoinText);
+                    let ty = format!("TextKeys<{texts}ull, {}>", layout.words);
+                    w.line(format!("const {ty} h{at} = {{ {{ {} }}, {{ {} }} }};", given.join(", "), held.join(", ")));
+                    format!("h{at}")
+                };
+                format!("probe_apart({parts}, x{x}_entries, k{at}, {keys})")
+            }
+        };
+        w.line(format!("const i32 v{at} = {value};"));
+        let mut nulls: Vec<String> = keys.iter().filter_map(|key| self.null(*key)).collect();
+        nulls.push(format!("v{at} < 0"));
+        w.line(format!("const bool n{at} = {};", nulls.join(" || ")));
+        self.fault_line(w, id, self.faults(keys));
     }
 
     /// A strict operation that raises nothing itself.

@@ -233,6 +233,8 @@ pub enum State {
     },
     /// A bit for each row of the source.
     Bitmap,
+    /// A bit for each row of another source.
+    Marked,
 }
 
 impl State {
@@ -245,7 +247,8 @@ impl State {
                 let keys: Vec<ExprId> = order.iter().map(|key| key.expr).collect();
                 Self::Rows { columns: [stored(&keys), stored(columns)].concat() }
             }
-            Sink::Bitmap | Sink::Mark { .. } => Self::Bitmap,
+            Sink::Bitmap => Self::Bitmap,
+            Sink::Mark { .. } => Self::Marked,
             Sink::Group { keys, aggregates, strategy } => {
                 let types: Vec<ValueType> = keys.iter().map(|key| nodes.ty(key.expr)).collect();
                 let place = match strategy {
@@ -275,7 +278,16 @@ impl State {
         match self {
             Self::Groups { place, cells } => !reference_words(place, cells).is_empty(),
             Self::Rows { columns } => columns.iter().any(|column| column.ty == Type::Text),
-            Self::Bitmap => false,
+            Self::Bitmap | Self::Marked => false,
+        }
+    }
+
+    /// Whether the more rows come the more room it takes.
+    pub fn needs_room(&self) -> bool {
+        match self {
+            Self::Groups { place, .. } => matches!(place, Place::Packed { .. } | Place::Wide { .. }),
+            Self::Rows { .. } => true,
+            Self::Bitmap | Self::Marked => false,
         }
     }
 }

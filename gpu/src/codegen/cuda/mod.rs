@@ -3,7 +3,8 @@
 //! The kernel `pipeline` runs a grid-stride loop over tiles of a launch's chunks (`kernels/scan.cuh`); a thread has
 //! `ITEMS` consecutive rows of a tile. Its words, in order: the chunk table, how many tiles there are, how many tiles lie
 //! between the beginnings of two chunks, the fault's word, one or two for each scalar, for each table its values, the bytes of
-//! texts, its validity where it has one, and its length, then those of the sink ([`sink`]).
+//! texts, its validity where it has one, and its length, for each index its slots, what a hash is shifted by, the slots' number
+//! less one, where keys lie apart their words, and the bytes of each text; then those of the sink ([`sink`]).
 //!
 //! The text depends on the pipeline alone. It needs no fused multiply-add (`-fmad=false`) and 128-bit integers
 //! (`--device-int128`).
@@ -21,6 +22,8 @@ mod text;
 
 pub use scalar::to_words;
 
+use crate::join::layout::{Form, Layout};
+use crate::program::statement::loops;
 use crate::program::{ExprId, Pipeline, Sink, Strategy, Type, ValueType};
 use expr::Nodes;
 use layout::{Place, State};
@@ -35,6 +38,9 @@ pub const GROW: &str = "grow";
 /// The kernel that lists the groups of a hash table: from, capacity, to, where it counts.
 pub const GATHER: &str = "gather";
 
+/// The kernel that counts how many rows of each chunk reach the sink: as [`PIPELINE`], with where it counts, a word for each
+/// chunk, in place of the sink's words.
+pub const COUNT: &str = "count";
 /// The kernel that copies the bytes of texts: references, where each begins, to, how many texts.
 pub const TEXTS: &str = "texts";
 /// The kernel that adds up the bytes of the texts that groups keep: the slots, how many, the sum.
@@ -57,6 +63,8 @@ pub struct Source {
     pub chunk_words: usize,
     /// For each column whether the sink keeps references into it.
     pub kept: Vec<bool>,
+    /// Whether a row may reach the sink any number of times, and room for it has to be made: then there is [`COUNT`].
+    pub counts: bool,
 }
 
 impl Source {
@@ -68,9 +76,6 @@ impl Source {
 
 /// Generates the text of a verified pipeline; an error says what is wrong with one that is not.
 pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
-    if pipeline.joins() {
-        return Err("a join has no code yet".to_owned());
-    }
     let nodes = Nodes::new(pipeline)?;
     let state = State::new(pipeline, &nodes);
     if let State::Groups { place: Place::Wide { keys, words }, .. } = &state
@@ -78,15 +83,21 @@ pub fn generate(pipeline: &Pipeline) -> Result<Source, String> {
     {
         return Err("a group of more than 64 keys".to_owned());
     }
-    let mut generator = Generator { pipeline, nodes, state, writer: Writer::default(), masks: 0, items: 8 };
+    let repeats = loops(&pipeline.body).iter().any(|head| head.kind.repeats());
+    let counts = repeats && state.needs_room();
+    let mut generator = Generator { pipeline, nodes, state, writer: Writer::default(), masks: 0, items: 8, counting: false };
     generator.items = generator.items();
     generator.kernel();
     generator.extras();
+    if counts {
+        generator.counting = true;
+        generator.kernel();
+    }
     let into = generator.nodes.columns(&generator.kept_texts());
     let kept = (0..pipeline.columns.len() as u32).map(|at| into.contains(&at)).collect();
     let chunk_words = chunk_words(&pipeline.columns);
     let (text, listing) = generator.writer.finish();
-    Ok(Source { text, listing, items: generator.items, state: generator.state, chunk_words, kept })
+    Ok(Source { text, listing, items: generator.items, state: generator.state, chunk_words, kept, counts })
 }
 
 /// Words of a chunk with such columns: rows, bits, and for each its values, the bytes of texts, and its validity where it can
@@ -104,6 +115,8 @@ struct Generator<'a> {
     /// Masks made so far.
     masks: u32,
     items: u32,
+    /// Whether rows that reach the sink are counted, and no more.
+    counting: bool,
 }
 
 /// Bytes of columns that a thread has in registers at most: a quarter of its 64 registers and a little more.
@@ -119,6 +132,8 @@ impl Generator<'_> {
         let body: u32 = (0..self.pipeline.exprs.len()).map(|at| self.nodes.weight(ExprId(at as u32))).sum();
         let weight = (body + self.sink_weight()).max(1);
         let most = match &self.pipeline.sink {
+            // A warp goes through as many numbers as its longest row has.
+            _ if !loops(&self.pipeline.body).is_empty() => 1,
             Sink::Group { strategy: Strategy::Hash, .. } => 2,
             Sink::Group { strategy: Strategy::Single | Strategy::Dense, .. }
             | Sink::Materialize { .. }
@@ -160,22 +175,33 @@ impl Generator<'_> {
             }
             words.push(format!("u64 t{at}_length"));
         }
-        words.extend(self.sink_words());
-        let stride = chunk_words(&self.pipeline.columns);
-
-        let w = &mut self.writer;
-        w.line(format!("enum : u32 {{ ITEMS = {}, TILE = BLOCK * ITEMS, CHUNK_WORDS = {stride} }};", self.items));
-        if let State::Groups { place, cells } = &self.state
-            && place.head() > 0
-        {
-            w.line(format!("enum : u32 {{ WIDTH = {} }};", place.head() + cells.words));
+        for (at, index) in self.pipeline.indexes.iter().enumerate() {
+            let layout = Layout::of(&index.keys);
+            words.extend(["", "_shift", "_mask"].map(|part| format!("u64 x{at}{part}")));
+            if layout.form == Form::Apart {
+                words.push(format!("u64 x{at}_entries"));
+            }
+            words.extend((0..layout.texts()).map(|text| format!("u64 x{at}_text{text}")));
         }
+        if self.counting {
+            words.push("u64* counts".to_owned());
+        } else {
+            words.extend(self.sink_words());
+        }
+
+        if !self.counting {
+            self.constants();
+        }
+        let w = &mut self.writer;
         w.line("");
         w.line("extern \"C\" __global__ void __launch_bounds__(BLOCK, 4)");
         let all = ["const u64* chunks", "u64 tiles", "u64 stride", "u32* faults"].map(str::to_owned).into_iter().chain(words);
-        w.open(format!("{PIPELINE}({})", all.collect::<Vec<_>>().join(", ")));
+        let name = if self.counting { COUNT } else { PIPELINE };
+        w.open(format!("{name}({})", all.collect::<Vec<_>>().join(", ")));
         lines.iter().for_each(|line| w.line(line));
-        self.sink_before();
+        if !self.counting {
+            self.sink_before();
+        }
         self.writer.open("for (u32 tile = blockIdx.x; tile < (u32)tiles; tile += gridDim.x)");
         let w = &mut self.writer;
         w.line("const u32 number = tile / (u32)stride;");
@@ -186,12 +212,31 @@ impl Generator<'_> {
         w.line("const u32 row = begin + threadIdx.x * ITEMS;");
         w.line("const u32 m0 = rows_mask<ITEMS>(row, rows);");
         self.declare_columns();
-        self.tile_before();
-        self.body();
-        self.tile_after();
+        if self.counting {
+            self.count_before();
+            self.body();
+            self.count_after();
+            self.writer.close();
+        } else {
+            self.tile_before();
+            self.body();
+            self.tile_after();
+            self.writer.close();
+            self.sink_after();
+        }
         self.writer.close();
-        self.sink_after();
-        self.writer.close();
+    }
+
+    /// What all kernels of the text share.
+    fn constants(&mut self) {
+        let stride = chunk_words(&self.pipeline.columns);
+        let w = &mut self.writer;
+        w.line(format!("enum : u32 {{ ITEMS = {}, TILE = BLOCK * ITEMS, CHUNK_WORDS = {stride} }};", self.items));
+        if let State::Groups { place, cells } = &self.state
+            && place.head() > 0
+        {
+            w.line(format!("enum : u32 {{ WIDTH = {} }};", place.head() + cells.words));
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 //! of a warp comes to every sink, so that a sink may use the whole warp. Where a condition is a conjunction whose right
 //! side cannot raise anything, it is two masks.
 //!
+//! A loop over numbers turns as often as the longest of a warp's rows asks for, a number of each row at a turn; rows
+//! that are through are in no mask. So a sink within has the whole warp too.
+//!
 //! Columns are loaded as vectors, all those of a section at its head, so that as many bytes as possible are under way
 //! at once; a section ends at `stage`. What is behind it is loaded only by threads that have a row left. That is also
 //! all that `stage` means here: a warp's queue of survivors would fill lanes, but costs shared memory, shuffles and a second
@@ -12,8 +15,10 @@
 use std::collections::BTreeSet;
 
 use super::Generator;
+use super::expr::chain;
 use super::scalar::type_name;
-use crate::program::{Expr, ExprId, Statement, Type};
+use crate::program::statement::LoopHead;
+use crate::program::{Expr, ExprId, LoopKind, Statement, Type};
 
 impl Generator<'_> {
     /// Writes the body: `m0` is the mask of rows that exist.
@@ -29,7 +34,10 @@ impl Generator<'_> {
             match statement {
                 Statement::Stage => self.load(&self.section(&block[at + 1..]), mask, &mut loaded),
                 Statement::Emit => self.emit(mask),
-                Statement::Loop { .. } => {}
+                Statement::Loop { id, from, to, kind, condition, then } => {
+                    let head = LoopHead { id: *id, from: *from, to: *to, kind: *kind, condition: *condition };
+                    self.numbers(head, then, mask, &loaded);
+                }
                 Statement::If { condition, then } => {
                     let mut mask = mask.to_owned();
                     for part in self.conjuncts(*condition) {
@@ -38,6 +46,71 @@ impl Generator<'_> {
                     self.block(then, &mask, loaded.clone());
                 }
             }
+        }
+    }
+
+    /// A loop over numbers. Of each row it keeps the number and the end; a mask has the rows that have a number left, and
+    /// another those for which the block runs without one.
+    fn numbers(&mut self, head: LoopHead, then: &[Statement], mask: &str, loaded: &BTreeSet<u32>) {
+        let LoopHead { id, from, to, kind, condition } = head;
+        let l = id.0;
+        let alone = matches!(kind, LoopKind::EachOrNone | LoopKind::None);
+        self.writer.line(format!("i32 number{l}[ITEMS], end{l}[ITEMS];"));
+        self.writer.line(format!("u32 open{l} = 0, alone{l} = 0, counted{l} = 0;"));
+        self.row_open(mask);
+        self.nodes.emit(&mut self.writer, &[from, to]);
+        let fault = chain([from, to].iter().filter_map(|id| self.nodes.fault(*id)).collect());
+        if let Some(fault) = fault {
+            self.writer.line(format!("const u32 fault = {fault};"));
+            self.writer.open("if (fault)");
+            self.writer.line("raise(faults, fault);");
+            self.writer.line("continue;");
+            self.writer.close();
+        }
+        self.writer.line(format!("number{l}[i] = {};", self.nodes.value(from)));
+        self.writer.line(format!("end{l}[i] = {};", self.nodes.value(to)));
+        let mut conditions: Vec<String> =
+            [from, to].iter().filter_map(|id| self.nodes.null(*id)).map(|null| format!("!{null}")).collect();
+        conditions.push(format!("number{l}[i] < end{l}[i]"));
+        self.writer.line(format!("open{l} |= (u32)({}) << i;", conditions.join(" && ")));
+        if alone {
+            self.writer.line(format!("alone{l} |= (~open{l} >> i & 1) << i;"));
+        }
+        self.row_close();
+        let turns = if kind == LoopKind::EachOrNone { format!("open{l} | alone{l}") } else { format!("open{l}") };
+        self.writer.line("#pragma unroll 1");
+        self.writer.open(format!("while (__any_sync(ALL_LANES, ({turns}) != 0))"));
+        let mut hits = format!("open{l}");
+        for part in condition.map_or(vec![], |condition| self.conjuncts(condition)) {
+            hits = self.narrow(part, &hits);
+        }
+        self.writer.line(format!("const u32 hits{l} = {hits};"));
+        if alone {
+            self.writer.line(format!("counted{l} |= hits{l};"));
+        }
+        match kind {
+            LoopKind::Each | LoopKind::Any => self.block(then, &format!("hits{l}"), loaded.clone()),
+            LoopKind::None => {}
+            LoopKind::EachOrNone => {
+                self.writer.line(format!("const u32 rows{l} = hits{l} | alone{l};"));
+                self.block(then, &format!("rows{l}"), loaded.clone());
+                self.writer.line(format!("alone{l} = 0;"));
+            }
+        }
+        if !kind.repeats() {
+            self.writer.line(format!("open{l} &= ~hits{l};"));
+        }
+        self.row_open(&format!("open{l}"));
+        self.writer.open(format!("if (++number{l}[i] >= end{l}[i])"));
+        self.writer.line(format!("open{l} &= ~(1u << i);"));
+        if alone {
+            self.writer.line(format!("alone{l} |= (~counted{l} >> i & 1) << i;"));
+        }
+        self.writer.close();
+        self.row_close();
+        self.writer.close();
+        if kind == LoopKind::None {
+            self.block(then, &format!("alone{l}"), loaded.clone());
         }
     }
 
@@ -105,7 +178,11 @@ impl Generator<'_> {
         for statement in block {
             match statement {
                 Statement::Stage => break,
-                Statement::Loop { .. } => {}
+                Statement::Loop { from, to, condition, then, .. } => {
+                    found.extend(self.nodes.columns(&[*from, *to]));
+                    found.extend(condition.iter().flat_map(|condition| self.nodes.columns(&[*condition])));
+                    found.extend(self.section(then));
+                }
                 Statement::Emit => found.extend(self.nodes.columns(&self.sink_inputs())),
                 Statement::If { condition, then } => {
                     found.extend(self.nodes.columns(&[*condition]));

@@ -25,6 +25,10 @@ pub enum Header {
     Date,
     /// Tables of a run.
     Table,
+    /// Indexes of a run.
+    Join,
+    /// Those of texts.
+    JoinText,
     /// Reductions of a block.
     Reduce,
     /// Places of rows that stay.
@@ -57,6 +61,8 @@ impl Header {
             Self::Math => include_str!("../../../kernels/math.cuh"),
             Self::Date => include_str!("../../../kernels/date.cuh"),
             Self::Table => include_str!("../../../kernels/table.cuh"),
+            Self::Join => include_str!("../../../kernels/join.cuh"),
+            Self::JoinText => include_str!("../../../kernels/join_text.cuh"),
             Self::Reduce => include_str!("../../../kernels/reduce.cuh"),
             Self::Compact => include_str!("../../../kernels/compact.cuh"),
             Self::Order => include_str!("../../../kernels/order.cuh"),
@@ -77,12 +83,14 @@ impl Header {
             | Self::Project
             | Self::Date
             | Self::Table
+            | Self::Join
             | Self::Reduce
             | Self::Compact
             | Self::HashTable
             | Self::Bitmap
             | Self::TopK => &[Self::Prelude],
             Self::Text => &[Self::Scan],
+            Self::JoinText => &[Self::Text, Self::Join],
             Self::TextState => &[Self::Text, Self::HashTable],
             Self::Decimal => &[Self::Project],
             Self::Convert | Self::Math => &[Self::Project],

@@ -13,15 +13,16 @@ use arrow::buffer::Buffer;
 
 use super::groups::Groups;
 use super::interface::{Driver, Module};
-use super::marks::Marks;
+use super::marks::{Marks, Named};
 use super::queue::Queue;
 use super::region::{Columns, Region};
 use super::rows::Rows;
 use crate::codegen::cuda::layout::State;
-use crate::codegen::cuda::{PIPELINE, Source, generate, to_words};
+use crate::codegen::cuda::{COUNT, PIPELINE, Source, generate, to_words};
 use crate::column::{Chunk, Output};
 use crate::device::{Cancel, Counters, Execution, Kernel, Run};
 use crate::error::{Error, Result};
+use crate::join::layout::Form;
 use crate::program::verify::{output_types, verify};
 use crate::program::{Fault, Pipeline, Scalar, Type, ValueType};
 
@@ -91,7 +92,22 @@ impl Kernel for CudaKernel {
             }
             arguments.push(table.len as u64);
         }
-        let sink = Sink::new(&self, &mut queue, run.rows)?;
+        for index in &run.values.indexes {
+            let mut upload = |buffer: &Buffer| -> Result<u64> {
+                let region = queue.upload(buffer)?;
+                let address = region.address;
+                tables.push(region);
+                Ok(address)
+            };
+            arguments.extend([upload(index.slots())?, u64::from(64 - index.bits()), (1 << index.bits()) - 1]);
+            if index.layout().form == Form::Apart {
+                arguments.push(upload(index.apart())?);
+            }
+            for bytes in index.texts() {
+                arguments.push(upload(bytes)?);
+            }
+        }
+        let sink = Sink::new(&self, &mut queue, &run)?;
         let columns =
             self.pipeline.columns.iter().zip(&self.source.kept).map(|(column, kept)| (column.nullable, *kept)).collect();
         Ok(Box::new(CudaExecution {
@@ -150,14 +166,17 @@ enum Sink {
     Groups(Groups),
     Rows(Rows),
     Marks(Marks),
+    Named(Named),
 }
 
 impl Sink {
-    fn new(kernel: &Arc<CudaKernel>, queue: &mut Queue, rows: u64) -> Result<Self> {
+    fn new(kernel: &Arc<CudaKernel>, queue: &mut Queue, run: &Run) -> Result<Self> {
+        let rows = run.rows;
         Ok(match &kernel.source.state {
             State::Groups { place, cells } => Self::Groups(Groups::new(queue, place.clone(), cells.clone(), rows)?),
             State::Rows { columns } => Self::Rows(Rows::new(&kernel.pipeline, columns.clone(), rows)),
             State::Bitmap => Self::Marks(Marks::default()),
+            State::Marked => Self::Named(Named::new(queue, &kernel.pipeline, &run.values)?),
         })
     }
 }
@@ -191,22 +210,35 @@ impl Execution for CudaExecution {
         let mut rest = chunks;
         while !rest.is_empty() {
             self.cancel.check()?;
-            let words = Words(self.words.address);
-            let left = rest.iter().map(|chunk| chunk.rows as u64).sum();
-            let least = rest[0].rows as u64;
-            let room = match &mut self.sink {
-                Sink::Groups(groups) => groups.room(&mut self.queue, words, least, left)?,
-                Sink::Rows(rows) => rows.room(&mut self.queue, words, least, left)?,
-                Sink::Marks(_) => u64::MAX,
+            let counted = if self.kernel.source.counts { self.count(rest)? } else { vec![] };
+            let mut known = match counted.len() {
+                0 => rest.len(),
+                counted => counted,
             };
-            let mut rows = 0;
-            let fits = |chunk: &&Chunk| {
-                rows += chunk.rows as u64;
-                rows <= room.min(LAUNCH_ROWS).max(least)
-            };
-            let count = rest.iter().take_while(fits).count();
-            let taken = self.launch(&rest[..count.max(1)])?;
-            rest = &rest[taken..];
+            // How many rows of a chunk reach the sink at most.
+            let emitted = |at: usize, chunk: &Chunk| counted.get(at).copied().unwrap_or(chunk.rows as u64);
+            let mut first = 0;
+            while known > 0 {
+                self.cancel.check()?;
+                let words = Words(self.words.address);
+                let left = rest.iter().take(known).enumerate().map(|(at, chunk)| emitted(first + at, chunk)).sum();
+                let least = emitted(first, &rest[0]);
+                let room = match &mut self.sink {
+                    Sink::Groups(groups) => groups.room(&mut self.queue, words, least, left)?,
+                    Sink::Rows(rows) => rows.room(&mut self.queue, words, least, left)?,
+                    Sink::Marks(_) | Sink::Named(_) => u64::MAX,
+                };
+                let (mut rows, mut filled) = (0, 0);
+                let fits = |(at, chunk): &(usize, &Chunk)| {
+                    rows += chunk.rows as u64;
+                    filled += emitted(first + at, chunk);
+                    filled <= room.max(least) && rows <= LAUNCH_ROWS
+                };
+                let count = rest.iter().take(known).enumerate().take_while(fits).count().max(1);
+                let taken = self.launch(&rest[..count], |at, chunk| emitted(first + at, chunk))?;
+                rest = &rest[taken..];
+                (known, first) = (known - taken, first + taken);
+            }
         }
         Ok(())
     }
@@ -219,6 +251,7 @@ impl Execution for CudaExecution {
             Sink::Groups(groups) => groups.finish(&mut self.queue, words, &kernel)?,
             Sink::Rows(rows) => rows.finish(&mut self.queue, words, &kernel)?,
             Sink::Marks(marks) => marks.finish(&mut self.queue, words)?,
+            Sink::Named(named) => named.finish(&mut self.queue, words)?,
         };
         self.queue.counters.rows = self.pushed;
         self.queue.counters.bytes = (kernel.pipeline.bytes_per_row() * self.pushed as f64) as u64 + self.text_bytes;
@@ -248,19 +281,38 @@ impl CudaExecution {
         match &mut self.sink {
             Sink::Groups(groups) => groups.keep_texts(&mut self.queue),
             Sink::Rows(rows) => rows.drain(&mut self.queue, Words(self.words.address)),
-            Sink::Marks(_) => Ok(()),
+            Sink::Marks(_) | Sink::Named(_) => Ok(()),
         }
     }
 
-    /// One launch over these chunks, or over the first of them, as many as memory has room for; how many.
-    fn launch(&mut self, chunks: &[Chunk]) -> Result<usize> {
+    /// How many rows of the first chunks, as many as memory has room for, reach the sink; waits for it.
+    fn count(&mut self, chunks: &[Chunk]) -> Result<Vec<u64>> {
+        let (table, count) = self.table(chunks)?;
+        let chunks = &chunks[..count];
         if chunks.iter().all(|chunk| chunk.rows == 0) {
-            // Nothing to run, but the bits of no rows have their place.
-            if let Sink::Marks(marks) = &mut self.sink {
-                marks.begin(&mut self.queue, chunks)?;
-            }
-            return Ok(chunks.len());
+            return Ok(vec![0; count]);
         }
+        let (tiles, stride) = self.tiles(chunks);
+        let table = self.queue.upload(&Buffer::from_vec(table))?;
+        let counts = self.queue.zeros(count * 8)?;
+        let mut arguments = vec![table.address, tiles, stride, Words(self.words.address).fault()];
+        arguments.extend(&self.arguments);
+        arguments.push(counts.address);
+        self.queue.launch(COUNT, tiles, &arguments)?;
+        let bytes = self.queue.copy_out(counts.address, count * 8)?;
+        let (counts, _) = bytes.as_chunks::<8>();
+        Ok(counts.iter().map(|count| u64::from_le_bytes(*count)).collect())
+    }
+
+    /// How many tiles a launch over these chunks has, and how many lie between the beginnings of two.
+    fn tiles(&self, chunks: &[Chunk]) -> (u64, u64) {
+        let tile = self.kernel.source.tile();
+        let stride = chunks.iter().map(|chunk| (chunk.rows as u64).div_ceil(tile)).max().unwrap_or(1);
+        (stride * chunks.len() as u64, stride)
+    }
+
+    /// The chunk table of these chunks, or of the first of them, as many as memory has room for; how many.
+    fn table(&mut self, chunks: &[Chunk]) -> Result<(Vec<u64>, usize)> {
         let width = self.kernel.source.chunk_words;
         let (mut table, mut count, mut unpinned) = (Vec::with_capacity(chunks.len() * width), 0, false);
         if self.queue.is_crowded() {
@@ -281,6 +333,21 @@ impl CudaExecution {
             }
         }
         table.truncate(count * width);
+        Ok((table, count))
+    }
+
+    /// One launch over these chunks, or over the first of them, as many as memory has room for; how many. Of each is said how
+    /// many rows reach the sink at most.
+    fn launch(&mut self, chunks: &[Chunk], emitted: impl Fn(usize, &Chunk) -> u64) -> Result<usize> {
+        if chunks.iter().all(|chunk| chunk.rows == 0) {
+            // Nothing to run, but the bits of no rows have their place.
+            if let Sink::Marks(marks) = &mut self.sink {
+                marks.begin(&mut self.queue, chunks)?;
+            }
+            return Ok(chunks.len());
+        }
+        let width = self.kernel.source.chunk_words;
+        let (mut table, count) = self.table(chunks)?;
         let chunks = &chunks[..count];
         if let Sink::Marks(marks) = &mut self.sink {
             for (line, bitmap) in table.chunks_exact_mut(width).zip(marks.begin(&mut self.queue, chunks)?) {
@@ -294,9 +361,8 @@ impl CudaExecution {
         if rows == 0 {
             return Ok(count);
         }
-        let tile = self.kernel.source.tile();
-        let stride = chunks.iter().map(|chunk| (chunk.rows as u64).div_ceil(tile)).max().unwrap_or(1);
-        let tiles = stride * chunks.len() as u64;
+        let filled = chunks.iter().enumerate().map(|(at, chunk)| emitted(at, chunk)).sum();
+        let (tiles, stride) = self.tiles(chunks);
         let table = self.queue.upload(&Buffer::from_vec(table))?;
         let words = Words(self.words.address);
         let mut arguments = vec![table.address, tiles, stride, words.fault()];
@@ -305,12 +371,13 @@ impl CudaExecution {
             Sink::Groups(groups) => arguments.extend(groups.arguments(words)),
             Sink::Rows(rows) => arguments.extend(rows.arguments(words)),
             Sink::Marks(_) => {}
+            Sink::Named(named) => arguments.extend(named.arguments()),
         }
         self.queue.launch(PIPELINE, tiles, &arguments)?;
         match &mut self.sink {
-            Sink::Groups(groups) => groups.launched(rows),
-            Sink::Rows(kept) => kept.launched(&mut self.queue, words, rows)?,
-            Sink::Marks(_) => {}
+            Sink::Groups(groups) => groups.launched(filled),
+            Sink::Rows(kept) => kept.launched(&mut self.queue, words, filled)?,
+            Sink::Marks(_) | Sink::Named(_) => {}
         }
         Ok(count)
     }

@@ -1,4 +1,5 @@
-//! The bitmap sink on the host: bits of each chunk in device memory, put together at the end.
+//! The sinks of bits on the host: those of each chunk in device memory, put together at the end; and those of another
+//! source's rows.
 
 use super::execution::Words;
 use super::queue::Queue;
@@ -6,7 +7,7 @@ use super::region::Region;
 use crate::column::{Chunk, Column, Output};
 use crate::error::Result;
 use crate::program::values::padded;
-use crate::program::{Type, ValueType};
+use crate::program::{Pipeline, Scalar, Sink, Type, ValueType, Values};
 
 /// The bits of all launches.
 #[derive(Debug, Default)]
@@ -52,6 +53,41 @@ impl Marks {
         }
         let column = Column::new(ValueType::of(Type::Bool), total, padded(bits), None);
         Ok(Output { rows: total, columns: vec![column] })
+    }
+}
+
+/// The bits of rows that were named.
+#[derive(Debug)]
+pub struct Named {
+    memory: Region,
+    rows: usize,
+}
+
+impl Named {
+    /// None marked yet.
+    pub fn new(queue: &mut Queue, pipeline: &Pipeline, values: &Values) -> Result<Self> {
+        let rows = match pipeline.sink {
+            Sink::Mark { rows, .. } => match values.scalars[rows.0 as usize] {
+                Scalar::Int(rows) => usize::try_from(rows).unwrap_or(0),
+                Scalar::Bool(_) | Scalar::F32(_) | Scalar::F64(_) | Scalar::Text(_) => 0,
+            },
+            Sink::Materialize { .. } | Sink::Bitmap | Sink::Group { .. } | Sink::TopK { .. } => 0,
+        };
+        Ok(Self { memory: queue.zeros(bytes(rows))?, rows })
+    }
+
+    /// The sink's words of a launch.
+    pub fn arguments(&self) -> [u64; 2] {
+        [self.memory.address, self.rows as u64]
+    }
+
+    /// All bits.
+    pub fn finish(self, queue: &mut Queue, words: Words) -> Result<Output> {
+        words.read(queue)?;
+        let mut bits = queue.copy_out(self.memory.address, bytes(self.rows))?;
+        bits.truncate(self.rows.div_ceil(8));
+        let column = Column::new(ValueType::of(Type::Bool), self.rows, padded(bits), None);
+        Ok(Output { rows: self.rows, columns: vec![column] })
     }
 }
 

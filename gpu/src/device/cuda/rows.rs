@@ -13,6 +13,7 @@ use super::texts::Texts;
 use crate::codegen::cuda::layout::Stored;
 use crate::column::Output;
 use crate::error::{Error, Result};
+use crate::program::statement::loops;
 use crate::program::{Order, Pipeline, Sink, Statement, Type};
 
 /// The most bytes of a segment.
@@ -28,7 +29,7 @@ pub struct Rows {
     columns: Vec<Stored>,
     /// At most so many rows come.
     most: u64,
-    /// Rows that one row of the source can become: how often the body emits.
+    /// Rows that one row pushed can become: how often the body emits, but for those that are counted ahead.
     fan_out: u64,
     segment: Option<Segment>,
     /// What was drained, column by column.
@@ -85,7 +86,9 @@ impl Rows {
             Sink::Materialize { .. } | Sink::Bitmap | Sink::Mark { .. } | Sink::Group { .. } => None,
         };
         let drained = columns.iter().map(|_| Drained::default()).collect();
-        Self { columns, most, fan_out: emits(&pipeline.body), segment: None, drained, count: 0, top }
+        let counted = loops(&pipeline.body).iter().any(|head| head.kind.repeats());
+        let fan_out = if counted { 1 } else { emits(&pipeline.body) };
+        Self { columns, most, fan_out, segment: None, drained, count: 0, top }
     }
 
     /// Rows that may be pushed: at least `least`, of `left` that are still to come.

@@ -7,8 +7,12 @@
 //! | materialize | the count of rows, for each column its values and, where it can be NULL, its NULL bytes | `rows.rs` |
 //! | top-k | the threshold, then as materialize, the order's keys first | `rows.rs` |
 //! | bitmap | none: the chunk table says where | `bitmap.rs` |
+//! | mark | the bits, the number of rows | `bitmap.rs` |
+//!
+//! The kernel that counts has, in place of these, where it counts (`count.rs`).
 
 mod bitmap;
+mod count;
 mod group;
 mod hash;
 mod rows;
@@ -24,7 +28,8 @@ impl Generator<'_> {
     pub(super) fn sink_inputs(&self) -> Vec<ExprId> {
         match &self.pipeline.sink {
             Sink::Materialize { columns } => columns.clone(),
-            Sink::Bitmap | Sink::Mark { .. } => vec![],
+            Sink::Bitmap => vec![],
+            Sink::Mark { at, .. } => vec![*at],
             Sink::Group { keys, aggregates, .. } => {
                 let keys = keys.iter().map(|key| key.expr);
                 let inputs = aggregates
@@ -45,7 +50,7 @@ impl Generator<'_> {
             }
             (
                 Sink::Materialize { .. } | Sink::TopK { .. } | Sink::Bitmap | Sink::Mark { .. },
-                State::Groups { .. } | State::Bitmap,
+                State::Groups { .. } | State::Bitmap | State::Marked,
             ) => 2,
         }
     }
@@ -69,6 +74,7 @@ impl Generator<'_> {
                 words
             }
             State::Bitmap => vec![],
+            State::Marked => vec!["u64* marked".to_owned(), "u64 marked_rows".to_owned()],
         }
     }
 
@@ -79,7 +85,7 @@ impl Generator<'_> {
         }
         match &self.state {
             State::Groups { .. } => self.group_before(),
-            State::Rows { .. } | State::Bitmap => {}
+            State::Rows { .. } | State::Bitmap | State::Marked => {}
         }
     }
 
@@ -87,16 +93,20 @@ impl Generator<'_> {
     pub(super) fn tile_before(&mut self) {
         match &self.state {
             State::Bitmap => self.bitmap_before(),
-            State::Groups { .. } | State::Rows { .. } => {}
+            State::Groups { .. } | State::Rows { .. } | State::Marked => {}
         }
     }
 
     /// The rows of a mask reach the sink. Every thread of the block comes here.
     pub(super) fn emit(&mut self, mask: &str) {
+        if self.counting {
+            return self.count_emit(mask);
+        }
         let pipeline = self.pipeline;
         match &pipeline.sink {
             Sink::Materialize { columns } => self.materialize(mask, columns),
-            Sink::Bitmap | Sink::Mark { .. } => self.bitmap_emit(mask),
+            Sink::Bitmap => self.bitmap_emit(mask),
+            Sink::Mark { at, .. } => self.mark_emit(mask, *at),
             Sink::Group { keys, aggregates, .. } => self.group_emit(mask, keys, aggregates),
             Sink::TopK { order, columns, .. } => self.top_k(mask, order, columns),
         }
@@ -106,7 +116,7 @@ impl Generator<'_> {
     pub(super) fn tile_after(&mut self) {
         match &self.state {
             State::Bitmap => self.bitmap_after(),
-            State::Groups { .. } | State::Rows { .. } => {}
+            State::Groups { .. } | State::Rows { .. } | State::Marked => {}
         }
     }
 
@@ -114,7 +124,7 @@ impl Generator<'_> {
     pub(super) fn sink_after(&mut self) {
         match &self.state {
             State::Groups { .. } => self.group_after(),
-            State::Rows { .. } | State::Bitmap => {}
+            State::Rows { .. } | State::Bitmap | State::Marked => {}
         }
     }
 
@@ -122,7 +132,7 @@ impl Generator<'_> {
     pub(super) fn extras(&mut self) {
         match &self.state {
             State::Groups { .. } => self.hash_extras(),
-            State::Rows { .. } | State::Bitmap => {}
+            State::Rows { .. } | State::Bitmap | State::Marked => {}
         }
         if self.state.has_texts() {
             self.text_extras();
@@ -146,11 +156,11 @@ impl Generator<'_> {
     fn text_extras(&mut self) {
         let references = match &self.state {
             State::Groups { place, cells } => reference_words(place, cells),
-            State::Rows { .. } | State::Bitmap => vec![],
+            State::Rows { .. } | State::Bitmap | State::Marked => vec![],
         };
         let width = match &self.state {
             State::Groups { place, cells } => place.head() + cells.words,
-            State::Rows { .. } | State::Bitmap => 0,
+            State::Rows { .. } | State::Bitmap | State::Marked => 0,
         };
         self.extra(TEXTS, "const u64* references, const u64* offsets, u64 to, u64 count");
         self.writer.line("copy_texts(references, offsets, to, count);");
