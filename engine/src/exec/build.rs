@@ -21,6 +21,8 @@ const SMALL: u64 = 1 << 16;
 const SPREAD: u64 = 4;
 /// Bits that say which keys there are take at most so many for each row, and so many in all.
 const BIT_SPREAD: u64 = 64;
+/// So many bits stay near a core in any case.
+const FEW_BITS: u64 = 1 << 22;
 const MOST_BITS: u64 = 1 << 27;
 
 /// What a build side left, by its keys.
@@ -221,7 +223,7 @@ fn packed(keys: &mut [Key], columns: &[&Column], rows: usize) -> Option<Column> 
 /// Which keys there are, a bit each from the least on; `None` where that are too many bits, or they reject too few.
 fn bits(column: &Column, range: Bounds, rows: u64) -> Option<Arc<Table>> {
     let domain = u64::try_from(range.1.checked_sub(range.0)?.checked_add(1)?).ok()?;
-    if domain > MOST_BITS.min(rows.saturating_mul(BIT_SPREAD)) || domain < rows.saturating_mul(2) {
+    if domain > MOST_BITS.min(rows.saturating_mul(BIT_SPREAD).max(FEW_BITS)) || domain < rows.saturating_mul(2) {
         return None;
     }
     let mut bits = vec![0u8; (domain as usize).div_ceil(8)];

@@ -87,7 +87,7 @@ impl Running<'_> {
         if self.report.decided.contains(&join.id) || self.builds.contains_key(&join.id) {
             return false;
         }
-        let reduced = front.iter().any(|step| !step.is_projection());
+        let reduced = front.iter().any(reduces);
         let narrows = || reduced && narrowing(join).is_some() && self.rows_of(&join.build).is_some_and(|more| more > FEW);
         match join.kind {
             JoinKind::NullAwareAnti => false,
@@ -255,6 +255,18 @@ impl Running<'_> {
         });
         let of_alone = Branch { stages: vec![], columns: of_alone.collect() };
         together(&[(&pairs, &of_pairs), (&alone, &of_alone)])
+    }
+}
+
+/// Whether a step may be expected to let few rows go on: a condition, or a join with a side that has one.
+fn reduces(step: &Step) -> bool {
+    match step {
+        Step::Filter(_) => true,
+        Step::Project(..) | Step::Pick(..) => false,
+        Step::Join(join) => match join.kind {
+            JoinKind::Inner | JoinKind::Semi => join.build.stages.iter().flat_map(|stage| &stage.steps).any(reduces),
+            JoinKind::Left | JoinKind::Anti | JoinKind::NullAwareAnti | JoinKind::Mark | JoinKind::Full => false,
+        },
     }
 }
 

@@ -135,7 +135,7 @@ impl Running<'_> {
         self.report.builds.insert(join.id, found);
         let built = match passing {
             None => whole,
-            Some((passing, _)) => Arc::new(whole.with(Arc::new(passing))),
+            Some((passing, count)) => Arc::new(whole.with((Arc::new(passing), count))),
         };
         self.builds.insert(join.id, built);
         Ok(true)

@@ -8,6 +8,9 @@ use warpwise_gpu::program::{Bounds, Table, Type};
 
 use super::value::Kind;
 
+/// What the processor's nearer and farther caches hold, in bytes: about.
+const CACHED: [f64; 2] = [262_144.0, 4_194_304.0];
+
 /// Build sides by the [number](super::plan::Join::id) of their join.
 pub type Builds = HashMap<u64, Arc<Built>>;
 
@@ -20,8 +23,8 @@ pub struct Built {
     pub columns: Vec<BuiltColumn>,
     /// How its rows are found; `None` of a join without keys, where each row is met.
     pub found: Option<Arc<Found>>,
-    /// Which rows count, a bit each; all where it is none.
-    pub passing: Option<Arc<Table>>,
+    /// Which rows count, a bit each, and how many do; all where it is none.
+    pub passing: Option<(Arc<Table>, u64)>,
     /// Whether this is known before it has run: it has no rows then.
     pub foreseen: bool,
     /// Whether all is known of how its columns are stored.
@@ -83,7 +86,7 @@ impl Built {
     }
 
     /// The same, of which only some rows count.
-    pub fn with(&self, passing: Arc<Table>) -> Self {
+    pub fn with(&self, passing: (Arc<Table>, u64)) -> Self {
         Self {
             rows: self.rows,
             columns: self.columns.clone(),
@@ -112,6 +115,29 @@ impl Built {
     /// Whether no row meets more than one.
     pub fn is_unique(&self) -> bool {
         self.found.as_ref().is_some_and(|found| found.grouped.order.is_none())
+    }
+
+    /// Which share of rows may be expected to have a partner, where their key is one of so many values, and what it costs to
+    /// ask: in units of a small table's lookup.
+    pub fn selectivity(&self, domain: Option<f64>) -> (f64, f64) {
+        use warpwise_gpu::join::Form;
+        let Some(found) = &self.found else { return (1.0, 1.0) };
+        let keep = domain.map_or(1.0, |domain| (found.grouped.groups as f64 / domain).min(1.0));
+        let keep = keep * self.passing.as_ref().map_or(1.0, |(_, count)| *count as f64 / self.rows.max(1) as f64);
+        let values = match &found.grouped.form {
+            // Most rows are told by these alone.
+            Form::Hash { .. } if found.bits.is_some() => found.bits.as_ref().map_or(0, |bits| bits.len) as f64 / 8.0,
+            Form::Direct { numbers: Some(numbers), .. } => numbers.len as f64 * 4.0,
+            Form::Direct { bits, .. } => bits.len as f64 / 8.0,
+            // A slot and what else is touched.
+            Form::Hash { .. } => found.grouped.groups as f64 * 64.0,
+        };
+        let cost = match values {
+            bytes if bytes < CACHED[0] => 1.0,
+            bytes if bytes < CACHED[1] => 3.0,
+            _ => 10.0,
+        };
+        (keep, cost)
     }
 
     /// The form of what finds rows, for EXPLAIN.

@@ -12,6 +12,7 @@ use warpwise_gpu::program::{
 use super::built::Builds;
 use super::formula::Formula;
 use super::numbered::Numbered;
+use super::order::{Tests, ordered};
 use super::partner_groups::Taking;
 use super::plan::{Aggregated, End, Join, Stage, Step};
 use super::refusal::Refusal;
@@ -115,10 +116,12 @@ pub enum Knowledge {
 }
 
 /// What stands around all that happens to a row from there on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Around {
     /// A test that it passes.
     If(ExprId),
+    /// The tests of a join, which may be asked before those of others.
+    Tests(Tests),
     /// The rows that it meets.
     Loop {
         /// The loop's number.
@@ -194,11 +197,14 @@ pub fn lower(
         }
     };
     let mut body: Block = vec![Statement::Emit];
-    for around in around.into_iter().rev() {
-        body = vec![match around {
-            Around::If(condition) => Statement::If { condition, then: body },
-            Around::Loop { id, from, to, kind, condition } => Statement::Loop { id, from, to, kind, condition, then: body },
-        }];
+    for around in ordered(around).into_iter().rev() {
+        body = match around {
+            Around::If(condition) => vec![Statement::If { condition, then: body }],
+            Around::Tests(tests) => tests.around(body),
+            Around::Loop { id, from, to, kind, condition } => {
+                vec![Statement::Loop { id, from, to, kind, condition, then: body }]
+            }
+        };
     }
     let used = std::mem::take(&mut l.used);
     let mut ranges = l.ranges(&sink, rows);

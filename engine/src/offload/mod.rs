@@ -33,6 +33,7 @@ mod mean;
 mod merge;
 mod moment;
 pub mod numbered;
+mod order;
 pub mod partner_groups;
 mod pattern;
 pub mod plan;

@@ -16,6 +16,7 @@ use warpwise_gpu::program::{
 use super::arithmetic::scale;
 use super::built::{Built, Found, Key};
 use super::lower::{Around, Made, Present, Shape};
+use super::order::Tests;
 use super::plan::{Join, JoinKind, Joined};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
@@ -115,17 +116,20 @@ impl Lowering<'_> {
             }
         }
         let demanded = matches!(join.kind, JoinKind::Inner | JoinKind::Semi);
+        let first = around.len();
         let met = self.met(join, built, &keys, if demanded { Some(around) } else { None });
         let mut mark = None;
         match (join.kind, met) {
             (JoinKind::Inner | JoinKind::Semi, Met::Tested(test, row)) => {
                 around.push(Around::If(test));
                 let place = self.met_row(built, row);
+                around.extend(self.counts().map(Around::If));
+                self.as_one(first, join, built, &keys, scope, Some(place), around);
                 if !join.on.is_empty() && !join.null_equals_null {
                     let told_by = join.on.iter().zip(&keys).map(|((_, column), key)| (key.own, *column)).collect();
                     self.partners[place].told_by = Some(told_by);
                 }
-                let residual = self.residual(join, scope)?;
+                let residual = self.condition(join, scope)?;
                 around.extend(residual.into_iter().map(Around::If));
             }
             (JoinKind::Inner, Met::Several(from, to, rows)) => {
@@ -152,7 +156,10 @@ impl Lowering<'_> {
                 let condition = self.b.all(&residual);
                 around.push(Around::Loop { id, from, to, kind: LoopKind::EachOrNone, condition });
             }
-            (JoinKind::Semi, Met::Exists(exists)) => around.push(Around::If(exists)),
+            (JoinKind::Semi, Met::Exists(exists)) => {
+                around.push(Around::If(exists));
+                self.as_one(first, join, built, &keys, scope, None, around);
+            }
             (JoinKind::Semi | JoinKind::Anti | JoinKind::NullAwareAnti, Met::Several(from, to, rows)) => {
                 let kind = if join.kind == JoinKind::Semi { LoopKind::Any } else { LoopKind::None };
                 let (id, row) = self.turn(kind, built, rows);
@@ -194,6 +201,38 @@ impl Lowering<'_> {
             self.fan_out = self.fan_out.saturating_mul(times);
         }
         self.joined_scope(join, &join.columns, &join.output, scope, mark)
+    }
+
+    /// Makes the tests of a join one thing, which may be asked before others: where nothing can fail in them.
+    #[expect(clippy::too_many_arguments, reason = "they are what the join is lowered with")]
+    fn as_one(
+        &mut self,
+        first: usize,
+        join: &Join,
+        built: &Built,
+        keys: &[Wanted],
+        scope: &Rc<Scope>,
+        partner: Option<usize>,
+        around: &mut Vec<Around>,
+    ) {
+        if keys.is_empty() || keys.iter().any(|key| self.b.can_fault(key.own)) {
+            return;
+        }
+        let tests = around.drain(first..).filter_map(|around| match around {
+            Around::If(test) => Some(test),
+            Around::Loop { .. } | Around::Tests(_) => None,
+        });
+        let tests = tests.collect();
+        let mut needs = Vec::new();
+        for (expr, _) in &join.on {
+            scope.partners(expr, &mut needs);
+        }
+        let domain = match keys {
+            [key] => self.b.bounds(key.own).and_then(|(low, high)| high.checked_sub(low)).map(|size| size as f64 + 1.0),
+            _ => None,
+        };
+        let (keep, cost) = built.selectivity(domain);
+        around.push(Around::Tests(Tests { tests, partner, needs, keep, cost }));
     }
 
     /// The sink that marks the rows that the last join meets.
@@ -252,19 +291,26 @@ impl Lowering<'_> {
         Ok(Scope::new(Arc::clone(schema), slots.collect::<Result<_, _>>()?))
     }
 
+    /// Whether the row that was met last is one that counts; `None` where all do.
+    fn counts(&mut self) -> Option<ExprId> {
+        let partner = self.partners.last()?;
+        let (index, (passing, _)) = (partner.row, partner.built.passing.clone()?);
+        let table = self.b.shared_table(passing);
+        Some(self.b.push(Expr::Lookup { table, index }))
+    }
+
     /// The tests that two rows must satisfy besides; none where there are no such.
     fn residual(&mut self, join: &Join, scope: &Rc<Scope>) -> Result<Vec<ExprId>, Refusal> {
-        let passing = self.partners.last().and_then(|partner| Some((partner.row, Arc::clone(partner.built.passing.as_ref()?))));
-        let mut tests = Vec::new();
-        if let Some((index, passing)) = passing {
-            let table = self.b.shared_table(passing);
-            tests.push(self.b.push(Expr::Lookup { table, index }));
-        }
-        if let Some(filter) = &join.filter {
-            let scope = self.joined_scope(join, &filter.columns, &filter.schema, scope, None)?;
-            tests.extend(self.conditions(&filter.expr, &scope)?);
-        }
+        let mut tests: Vec<ExprId> = self.counts().into_iter().collect();
+        tests.extend(self.condition(join, scope)?);
         Ok(tests)
+    }
+
+    /// Those of the join's own condition alone.
+    fn condition(&mut self, join: &Join, scope: &Rc<Scope>) -> Result<Vec<ExprId>, Refusal> {
+        let Some(filter) = &join.filter else { return Ok(Vec::new()) };
+        let scope = self.joined_scope(join, &filter.columns, &filter.schema, scope, None)?;
+        self.conditions(&filter.expr, &scope)
     }
 
     /// Whether there is a row, and it passes all tests; `None` where there is none to pass.

@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use warpwise_gpu::program::{Builder, DatePart, ExprId, TableId};
 
 use super::probe::Partner;
@@ -56,6 +58,22 @@ impl Scope {
     /// Some of the columns, in another order.
     pub fn projected(&self, schema: SchemaRef, columns: &[usize]) -> Rc<Self> {
         Self::new(schema, columns.iter().map(|at| self.slots[*at].clone()).collect())
+    }
+
+    /// Adds the partners of joins whose columns an expression over this scope reads.
+    pub fn partners(&self, expr: &Arc<dyn PhysicalExpr>, found: &mut Vec<usize>) {
+        let _ = expr.apply(|inner| {
+            match inner.downcast_ref::<Column>().and_then(|column| self.slots.get(column.index())) {
+                Some(Slot::Partner(partner, _)) => found.push(*partner),
+                Some(Slot::Computed(expr, below)) => below.partners(expr, found),
+                Some(Slot::Of(below, index)) => {
+                    let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("", *index));
+                    below.partners(&column, found);
+                }
+                Some(Slot::Input(_) | Slot::Known(_)) | None => {}
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
     }
 
     /// The expression that a column is, and the columns that it is over; `None` of what is no expression.

@@ -1,10 +1,13 @@
-//! Large blocks of zeros, straight from the system: in large pages where it has them, and given back at once.
+//! Blocks of zeros: large ones straight from the system, in large pages where it has them, and given back at once; those of a
+//! middle size come again. A page that is new costs a fault, and another where it is read before it is written, of which every
+//! other core is told: for the tables of a short query that is more than to fill them with zeros anew.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use arrow::buffer::Buffer;
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 
@@ -13,7 +16,18 @@ use crate::error::{Error, Result};
 pub(crate) struct Memory {
     address: NonNull<u8>,
     bytes: usize,
-    mapped: bool,
+    kind: Kind,
+}
+
+/// Where a block comes from, and goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The allocator.
+    Allocated,
+    /// The blocks of its size that come again.
+    Recycled,
+    /// A mapping of its own.
+    Mapped,
 }
 
 // SAFETY: it owns its bytes.
@@ -24,7 +38,51 @@ unsafe impl Sync for Memory {}
 /// From here on a block has large pages. A block that is smaller would often have none anyway.
 const LARGE_PAGES: usize = 2 << 20;
 /// From here on a block is a mapping of its own.
-const MAPPED: usize = 1 << 20;
+const MAPPED: usize = 4 << 20;
+/// From here on blocks come again, in sizes that are powers of two.
+const RECYCLED: usize = 64 << 10;
+/// Bytes of blocks that wait to come again, at most.
+const WAITING: usize = 64 << 20;
+
+/// Blocks that wait to come again.
+static FREE: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+
+/// A mapping of the size that its bytes are rounded up to.
+struct Block {
+    address: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: it is a mapping that nobody else knows of.
+unsafe impl Send for Block {}
+
+/// A block of so many zeros that comes again.
+fn recycled(bytes: usize) -> Option<NonNull<u8>> {
+    let size = bytes.next_power_of_two();
+    let mut free = FREE.lock();
+    let found = free.iter().rposition(|block| block.size == size).map(|at| free.swap_remove(at));
+    drop(free);
+    match found {
+        Some(block) => {
+            // SAFETY: the mapping has that many bytes, and nobody else knows of it.
+            unsafe { block.address.as_ptr().write_bytes(0, bytes) };
+            Some(block.address)
+        }
+        None => map(size),
+    }
+}
+
+/// Keeps a block of so many bytes to come again, where not too many wait already.
+fn recycle(address: NonNull<u8>, bytes: usize) {
+    let size = bytes.next_power_of_two();
+    let mut free = FREE.lock();
+    if free.iter().map(|block| block.size).sum::<usize>() + size <= WAITING {
+        free.push(Block { address, size });
+        return;
+    }
+    drop(free);
+    unmap(address, size);
+}
 
 impl Memory {
     /// So many bytes of zeros.
@@ -33,12 +91,17 @@ impl Memory {
         if bytes >= MAPPED
             && let Some(address) = map(bytes)
         {
-            return Ok(Self { address, bytes, mapped: true });
+            return Ok(Self { address, bytes, kind: Kind::Mapped });
+        }
+        if (RECYCLED..MAPPED).contains(&bytes)
+            && let Some(address) = recycled(bytes)
+        {
+            return Ok(Self { address, bytes, kind: Kind::Recycled });
         }
         let layout = Layout::from_size_align(bytes.max(64), 64).map_err(|_| failed())?;
         // SAFETY: the size is not zero.
         let address = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(failed)?;
-        Ok(Self { address, bytes, mapped: false })
+        Ok(Self { address, bytes, kind: Kind::Allocated })
     }
 
     pub(crate) fn address(&self) -> *mut u8 {
@@ -65,12 +128,14 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if self.mapped {
-            unmap(self.address, self.bytes);
-            return;
+        match self.kind {
+            Kind::Mapped => unmap(self.address, self.bytes),
+            Kind::Recycled => recycle(self.address, self.bytes),
+            // SAFETY: it was allocated with this layout, which was valid then.
+            Kind::Allocated => unsafe {
+                dealloc(self.address.as_ptr(), Layout::from_size_align_unchecked(self.bytes.max(64), 64));
+            },
         }
-        // SAFETY: it was allocated with this layout, which was valid then.
-        unsafe { dealloc(self.address.as_ptr(), Layout::from_size_align_unchecked(self.bytes.max(64), 64)) };
     }
 }
 
