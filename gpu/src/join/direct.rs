@@ -139,8 +139,11 @@ fn pack(work: &Work<'_>, domain: usize, holds: impl Fn(usize) -> bool + Sync) ->
     Ok((Arc::new(table), groups.into_inner()))
 }
 
+/// The numbers of keys, their bits, and how many there are.
+type Unique = (Arc<Table>, Arc<Table>, usize);
+
 /// The row of each key and 1, a bit for each, and how many there are; `None` where a key has several rows.
-fn unique(work: &Work<'_>, places: Places<'_>, domain: usize, rows: usize) -> Result<Option<(Arc<Table>, Arc<Table>, usize)>> {
+fn unique(work: &Work<'_>, places: Places<'_>, domain: usize, rows: usize) -> Result<Option<Unique>> {
     if rows > domain {
         return Ok(None);
     }
@@ -255,7 +258,7 @@ impl Source for Spans<'_> {
 fn sorted(work: &Work<'_>, places: Places<'_>, domain: usize, count: usize) -> Result<Ordered> {
     // As few parts as keep each span near the processor: a scatter to many parts is slow itself.
     let shift = SPAN.trailing_zeros().max((usize::BITS - domain.leading_zeros()).saturating_sub(super::work::PART_BITS));
-    let parts = (domain - 1 >> shift) + 1;
+    let parts = ((domain - 1) >> shift) + 1;
     let parted = work.part(places.key.rows, parts, count, &Spans { places, shift })?;
     let (starts_of, rows_of) = (work.zeros::<i32>(domain + 1)?, work.zeros::<i32>(count)?);
     let (starts, rows, longest) = (starts_of.slots(), rows_of.slots(), AtomicU32::new(0));
