@@ -568,10 +568,10 @@ impl Worker {
                 if let State::Materialize { columns, views, rows, .. } = &mut self.state {
                     for (kept, view) in columns.iter_mut().zip(views.iter_mut()) {
                         let bytes = kept.ty.ty.bytes();
-                        kept.values.resize((*rows + count) * bytes, 0);
+                        grow(&mut kept.values, (*rows + count) * bytes)?;
                         view.values = kept.values[*rows * bytes..].as_mut_ptr();
                         if kept.ty.nullable {
-                            kept.validity.resize(*rows + count, 0);
+                            grow(&mut kept.validity, *rows + count)?;
                             view.validity = kept.validity[*rows..].as_mut_ptr();
                         }
                     }
@@ -728,6 +728,14 @@ impl Worker {
         unsafe { split::split(lists.numbers.as_ptr(), mask, lists.rows.as_mut_ptr(), &mut counts[..groups]) };
         Ok(counts)
     }
+}
+
+/// Makes a list longer; a join may multiply rows beyond what memory holds.
+fn grow(bytes: &mut Vec<u8>, length: usize) -> Result<()> {
+    let more = length.saturating_sub(bytes.len());
+    bytes.try_reserve(more).map_err(|_| Error::OutOfMemory(format!("there is no memory for {length} bytes of rows")))?;
+    bytes.resize(length, 0);
+    Ok(())
 }
 
 fn null_view() -> *const ColumnView {
