@@ -139,12 +139,28 @@ fn prepare(pipeline: &Pipeline, facts: &Facts, filters: Vec<(Filter, usize)>) ->
     let (mut made, mut kept) = (vec![], vec![]);
     let mut last = 0;
     for (filter, depth) in filters {
+        last = depth;
+        let filter = match filter {
+            // What is probed for a condition is probed for rows that pass those in front of it.
+            Filter::Conditions(conditions) => {
+                let mut open = vec![];
+                for condition in conditions {
+                    if !probes(pipeline, facts, &loops, &[condition], &kept).is_empty() {
+                        close(&mut made, &mut open, depth);
+                        keep_probes(pipeline, facts, &loops, &[condition], depth, (&mut made, &mut kept));
+                    }
+                    open.push(condition);
+                }
+                close(&mut made, &mut open, depth);
+                continue;
+            }
+            other => other,
+        };
         let (roots, bounds) = match &filter {
-            Filter::Conditions(conditions) => (conditions.clone(), vec![]),
             Filter::Numbers(head) => {
                 ([Some(head.from), Some(head.to), head.condition].into_iter().flatten().collect(), vec![head.from, head.to])
             }
-            Filter::Text(_) | Filter::Far(_) | Filter::Keep(..) | Filter::Body => (vec![], vec![]),
+            Filter::Conditions(_) | Filter::Text(_) | Filter::Far(_) | Filter::Keep(..) | Filter::Body => (vec![], vec![]),
         };
         keep_probes(pipeline, facts, &loops, &roots, depth, (&mut made, &mut kept));
         let far: Vec<ExprId> = below(pipeline, &bounds, &kept)
@@ -156,7 +172,6 @@ fn prepare(pipeline: &Pipeline, facts: &Facts, filters: Vec<(Filter, usize)>) ->
         if !far.is_empty() {
             made.push((Filter::Far(far), depth));
         }
-        last = depth;
         made.push((filter, depth));
     }
     keep_probes(pipeline, facts, &loops, &pipeline.sink.operands(), last, (&mut made, &mut kept));
@@ -177,18 +192,24 @@ fn keep_probes(
     depth: usize,
     (made, kept): (&mut Vec<(Filter, usize)>, &mut Vec<ExprId>),
 ) {
-    // In the order of the nodes: a probe by what another one found comes behind it.
-    for id in below(pipeline, roots, kept) {
-        let Expr::Probe { index, keys } = pipeline.expr(id) else { continue };
-        if !loops[id.0 as usize].is_empty() || keys.iter().any(|key| facts.can_fault(*key)) {
-            continue;
-        }
+    for id in probes(pipeline, facts, loops, roots, kept) {
+        let Expr::Probe { index, .. } = pipeline.expr(id) else { continue };
         if Layout::of(&pipeline.indexes[index.0 as usize].keys).texts() == 0 {
             made.push((Filter::Far(vec![id]), depth));
         }
         made.push((Filter::Keep(id, kept.len()), depth));
         kept.push(id);
     }
+}
+
+/// Those probes that some nodes are computed from, that depend on no loop, and that are not kept yet. They come in the order of the
+/// nodes: a probe by what another one found comes behind it.
+fn probes(pipeline: &Pipeline, facts: &Facts, loops: &[BTreeSet<LoopId>], roots: &[ExprId], kept: &[ExprId]) -> Vec<ExprId> {
+    let is_wanted = |id: &ExprId| match pipeline.expr(*id) {
+        Expr::Probe { keys, .. } => loops[id.0 as usize].is_empty() && !keys.iter().any(|key| facts.can_fault(*key)),
+        _ => false,
+    };
+    below(pipeline, roots, kept).into_iter().filter(is_wanted).collect()
 }
 
 /// The nodes that some are computed from, themselves among them, in order; not those that only kept ones are.
