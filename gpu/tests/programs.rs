@@ -233,7 +233,7 @@ fn wrong_devices_are_found() {
     for (name, wrong) in wrongs {
         let device = Wrong(wrong);
         assert!(files().iter().any(|file| check_file(file, &device).is_err()), "the files do not see a wrong {name}");
-        let found = (1..6000).any(|seed| check_case(&device, &generate(&mut Random::new(seed))).is_err());
+        let found = (1..20_000).any(|seed| check_case(&device, &generate(&mut Random::new(seed))).is_err());
         assert!(found, "random programs do not see a wrong {name}");
     }
 }

@@ -10,7 +10,7 @@ use warpwise_gpu::column::{Chunk, Column};
 use warpwise_gpu::interpret::outcome;
 use warpwise_gpu::program::text::parse;
 use warpwise_gpu::program::values::padded;
-use warpwise_gpu::program::{Pipeline, Type, ValueType, Values};
+use warpwise_gpu::program::{Pipeline, Scalar, Type, ValueType, Values};
 use warpwise_gpu::testing::{Random, check_case, compare, generate};
 use warpwise_gpu::{Cancel, Device, Error, Run, Watched};
 
@@ -87,6 +87,9 @@ fn programs() -> Vec<(&'static str, &'static str, String)> {
     let many = "    key %0 domain 0 250\n    key %5 domain 0 2\n";
     let wide = "  %6 = cast i128 %0\n";
     let all = format!("{CELLS}{WIDE_CELLS}");
+    let parameter = HEAD.replacen("  %0", "  parameter 0 i64\n  %0", 1);
+    let numbers = "  %6 = constant i32 0\n  %7 = cast i32 %0\n  %8 = current 0\n  body\n    \
+                   loop 0 each_or_none %6 %7\n      emit\n";
     vec![
         ("single", "block_reduce<Sum, f64>", group(filtered, "single", "", CELLS)),
         ("single, 128 bits", "block_reduce<Greatest, u128>", group(emit, "single", "", WIDE_CELLS)),
@@ -123,6 +126,13 @@ fn programs() -> Vec<(&'static str, &'static str, String)> {
             "top_k, texts",
             "order_code(",
             format!("{TEXT_HEAD}{emit}  top_k 5\n    order %1 descending\n    order %0\n    column %1\n"),
+        ),
+        ("mark", "mark_row(", format!("{parameter}  %6 = cast i32 %1\n{emit}  mark %6 0\n")),
+        ("materialize, numbers", "count(", format!("{HEAD}{numbers}  materialize %2 %8\n")),
+        (
+            "hash, numbers",
+            "find_wide",
+            format!("{HEAD}{numbers}  group hash\n    key %1\n    key %8\n    count\n    sum i64 %8\n"),
         ),
         (
             "fault",
@@ -208,9 +218,11 @@ fn watched(edit: fn(&str) -> String) -> Option<Watched> {
 /// Runs a program; its launches, and what is wrong with the rows.
 fn run(device: &Watched, pipeline: &Pipeline) -> (u64, Result<(), String>) {
     let chunks = chunks(pipeline);
-    let expected = outcome(pipeline, &Values::default(), &chunks).unwrap();
+    let scalars = pipeline.parameters.iter().map(|_| Scalar::Int(1400)).collect();
+    let values = Values { scalars, ..Values::default() };
+    let expected = outcome(pipeline, &values, &chunks).unwrap();
     // Says that few rows come, so that hash tables begin small.
-    let run = Run { values: Values::default(), rows: 1, cancel: Cancel::default(), threads: 0 };
+    let run = Run { values, rows: 1, cancel: Cancel::default(), threads: 0 };
     let mut execution = device.compile(pipeline).unwrap().start(run).unwrap();
     let pushed = execution.push(&chunks[..1]).and_then(|()| execution.push(&chunks[1..]));
     let mut launches = 0;
@@ -279,7 +291,7 @@ type Plant = (&'static str, &'static str, fn(&str) -> String);
 
 #[test]
 fn what_is_planted_is_found() {
-    let plants: [Plant; 8] = [
+    let plants: [Plant; 9] = [
         ("no barrier before the partials of a block are read", "single", |text| {
             instead(text, "if (lane() == 0) partials[warp()] = a;", BARRIER, "")
         }),
@@ -296,6 +308,9 @@ fn what_is_planted_is_found() {
         }),
         ("no atomic where threads share a word of marks", "bitmap of wide rows", |text| {
             instead(text, "void mark(", "atomicOr((u32*)bitmap + row / 32,", "*((u32*)bitmap + row / 32) |= (")
+        }),
+        ("no atomic where threads mark rows", "mark", |text| {
+            instead(text, "void mark_row(", "atomicOr(word, bit)", "*word |= bit")
         }),
         ("a ballot, which orders no memory", "materialize", |text| through_memory(text, "__ballot_sync(ALL_LANES, 1)")),
     ];

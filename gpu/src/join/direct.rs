@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use super::words::of;
-use super::work::{Slots, Source, Work, range_of, valid};
+use super::work::{Source, Work, range_of, valid};
 use super::{Form, Grouped, Order, Wants};
 use crate::column::Column;
 use crate::error::Result;
@@ -114,19 +114,26 @@ fn exists(work: &Work<'_>, places: Places<'_>, domain: usize) -> Result<(Arc<Tab
         with_place!(places, place => valid(places.key, range, |row| set[place(row)].store(1, Ordering::Relaxed)));
         Ok(())
     })?;
-    pack(work, domain, |at| set[at].load(Ordering::Relaxed) != 0)
+    let bytes: &[u8] = bytes.read();
+    pack(work, domain, |range, out| out.copy_from_slice(&bytes[range]))
 }
 
-/// Bits of so many places, and how many are set.
-fn pack(work: &Work<'_>, domain: usize, holds: impl Fn(usize) -> bool + Sync) -> Result<(Arc<Table>, usize)> {
+/// Bits of so many places, and how many are set. `fill` writes a byte of 0 or 1 for each of a run of places.
+fn pack(work: &Work<'_>, domain: usize, fill: impl Fn(Range<usize>, &mut [u8]) + Sync) -> Result<(Arc<Table>, usize)> {
     let words = domain.div_ceil(64);
     let memory = work.zeros::<u64>(words + 8)?;
     let (bits, groups) = (memory.slots(), AtomicUsize::new(0));
     work.each_range(words, |range| {
         let mut found = 0;
         for word in range {
+            let mut bytes = [0u8; 64];
             let all = (word * 64)..domain.min(word * 64 + 64);
-            let packed = all.enumerate().fold(0u64, |packed, (bit, at)| packed | u64::from(holds(at)) << bit);
+            let count = all.len();
+            fill(all, &mut bytes[..count]);
+            let (eights, _) = bytes.as_chunks::<8>();
+            // Eight bytes become eight bits, by a product that moves each to its place.
+            let byte = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            let packed = eights.iter().enumerate().fold(0, |packed, (at, eight)| packed | byte(eight) << (8 * at));
             found += packed.count_ones() as usize;
             // SAFETY: a word is one thread's.
             unsafe { bits.set(word, packed) };
@@ -139,8 +146,11 @@ fn pack(work: &Work<'_>, domain: usize, holds: impl Fn(usize) -> bool + Sync) ->
     Ok((Arc::new(table), groups.into_inner()))
 }
 
+/// The numbers of keys, their bits, and how many there are.
+type Unique = (Arc<Table>, Arc<Table>, usize);
+
 /// The row of each key and 1, a bit for each, and how many there are; `None` where a key has several rows.
-fn unique(work: &Work<'_>, places: Places<'_>, domain: usize, rows: usize) -> Result<Option<(Arc<Table>, Arc<Table>, usize)>> {
+fn unique(work: &Work<'_>, places: Places<'_>, domain: usize, rows: usize) -> Result<Option<Unique>> {
     if rows > domain {
         return Ok(None);
     }
@@ -163,7 +173,10 @@ fn unique(work: &Work<'_>, places: Places<'_>, domain: usize, rows: usize) -> Re
     if twice.into_inner() {
         return Ok(None);
     }
-    let (bits, groups) = pack(work, domain, |at| numbers[at].load(Ordering::Relaxed) != 0)?;
+    let filled: &[u32] = memory.read();
+    let (bits, groups) = pack(work, domain, |range, out| {
+        out.iter_mut().zip(&filled[range]).for_each(|(out, number)| *out = u8::from(*number != 0));
+    })?;
     Ok((groups == rows).then(|| (integers(memory.into_buffer(), domain), bits, groups)))
 }
 
@@ -255,7 +268,7 @@ impl Source for Spans<'_> {
 fn sorted(work: &Work<'_>, places: Places<'_>, domain: usize, count: usize) -> Result<Ordered> {
     // As few parts as keep each span near the processor: a scatter to many parts is slow itself.
     let shift = SPAN.trailing_zeros().max((usize::BITS - domain.leading_zeros()).saturating_sub(super::work::PART_BITS));
-    let parts = (domain - 1 >> shift) + 1;
+    let parts = ((domain - 1) >> shift) + 1;
     let parted = work.part(places.key.rows, parts, count, &Spans { places, shift })?;
     let (starts_of, rows_of) = (work.zeros::<i32>(domain + 1)?, work.zeros::<i32>(count)?);
     let (starts, rows, longest) = (starts_of.slots(), rows_of.slots(), AtomicU32::new(0));
@@ -292,6 +305,9 @@ fn sorted(work: &Work<'_>, places: Places<'_>, domain: usize, count: usize) -> R
 
 /// Which groups have rows, and how many.
 fn bits_of_starts(work: &Work<'_>, starts: &Table, domain: usize) -> Result<(Arc<Table>, usize)> {
-    let starts: Slots<'_, i32> = Slots::reading(&starts.values);
-    pack(work, domain, |at| starts.get(at) != starts.get(at + 1))
+    let starts = &starts.values.typed_data::<i32>()[..=domain];
+    pack(work, domain, |range, out| {
+        let ends = &starts[range.start + 1..=range.end];
+        out.iter_mut().zip(&starts[range]).zip(ends).for_each(|((out, begin), end)| *out = u8::from(begin != end));
+    })
 }

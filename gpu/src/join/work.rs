@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::buffer::Buffer;
+use arrow::datatypes::ArrowNativeType;
 
 use super::words::bit;
 use crate::column::Column;
@@ -152,6 +153,13 @@ impl<T> Room<T> {
         unsafe { std::slice::from_raw_parts(self.memory.address().cast(), self.count) }
     }
 
+    /// All of it as plain elements of that width, when nobody writes any more.
+    pub(super) fn read<P: ArrowNativeType>(&self) -> &[P] {
+        const { assert!(size_of::<P>() == size_of::<T>()) };
+        // SAFETY: any bits are a `P`, and there are so many.
+        unsafe { std::slice::from_raw_parts(self.memory.address().cast(), self.count) }
+    }
+
     /// Its elements, for threads to share out.
     pub(super) fn slots(&self) -> Slots<'_, T> {
         Slots { address: self.memory.address().cast(), count: self.count, of: PhantomData }
@@ -173,12 +181,7 @@ pub(super) struct Slots<'a, T> {
 // SAFETY: who writes vouches for it that nobody else uses that element meanwhile.
 unsafe impl<T: Send> Sync for Slots<'_, T> {}
 
-impl<'a, T: Copy> Slots<'a, T> {
-    /// Those of a buffer, to be read.
-    pub(super) fn reading(buffer: &'a Buffer) -> Self {
-        Self { address: buffer.as_ptr().cast_mut().cast(), count: buffer.len() / size_of::<T>(), of: PhantomData }
-    }
-
+impl<T: Copy> Slots<'_, T> {
     /// Writes an element.
     ///
     /// # Safety

@@ -87,6 +87,10 @@ pub struct Context {
     pub numbers: *const *mut i64,
     /// The same for the rows that a filter leaves.
     pub left: *const *mut i64,
+    /// For each node that a loop kept the values of the block's rows.
+    pub kept: *const *mut i32,
+    /// For each of the places in memory that are to be fetched their numbers, row by row of the list.
+    pub far: *const *mut u64,
     /// Where a loop over numbers goes on.
     pub resume: Resume,
     /// The columns of the block.

@@ -29,6 +29,9 @@ impl Loop<'_, '_> {
     }
 
     fn compute(&mut self, id: ExprId) -> Held {
+        if let Some(list) = self.kept(id) {
+            return self.kept_number(list);
+        }
         let ty = self.facts.ty(id).ty;
         let of = |value| Held { value, valid: None };
         match *self.pipeline.expr(id) {

@@ -31,6 +31,15 @@ pub(super) struct IndexParts {
     pub index: Value,
 }
 
+/// What a loop is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub pipeline: &'a Pipeline,
+    pub facts: &'a Facts,
+    /// The nodes whose values a loop in front of it kept, row by row.
+    pub kept: &'a [ExprId],
+}
+
 /// A loop over the rows of a list.
 pub(super) struct Loop<'a, 'f> {
     pub b: FunctionBuilder<'f>,
@@ -57,6 +66,8 @@ pub(super) struct Loop<'a, 'f> {
     indexes: HashMap<u32, IndexParts>,
     /// Where the numbers of loops around are, row by row.
     numbers: HashMap<LoopId, Value>,
+    /// Where the values of nodes are that a loop in front of this one kept.
+    kept: HashMap<ExprId, Value>,
     functions: HashMap<Primitive, FuncRef>,
     faults: HashMap<u32, Block>,
     out: Option<StackSlot>,
@@ -105,8 +116,7 @@ impl<'a, 'f> Loop<'a, 'f> {
     /// of the block. Until [`Loop::begin`] the code runs once.
     pub fn open(
         mut b: FunctionBuilder<'f>,
-        pipeline: &'a Pipeline,
-        facts: &'a Facts,
+        Scope { pipeline, facts, kept }: Scope<'a>,
         imports: &'a mut Imports,
         roots: &[ExprId],
     ) -> Self {
@@ -134,6 +144,7 @@ impl<'a, 'f> Loop<'a, 'f> {
             texts: HashMap::new(),
             indexes: HashMap::new(),
             numbers: HashMap::new(),
+            kept: HashMap::new(),
             functions: HashMap::new(),
             faults: HashMap::new(),
             out: None,
@@ -143,17 +154,23 @@ impl<'a, 'f> Loop<'a, 'f> {
             at,
             past: context,
         };
-        this.load_inputs(roots);
+        this.load_inputs(roots, kept);
         this
     }
 
     /// Loads addresses and parameters once, in front of the loop.
-    fn load_inputs(&mut self, roots: &[ExprId]) {
+    fn load_inputs(&mut self, roots: &[ExprId], kept: &[ExprId]) {
         let mut wanted: Vec<ExprId> = roots.to_vec();
         let mut done = vec![false; self.pipeline.exprs.len()];
         let (mut columns, mut scalars, mut tables, mut indexes, mut loops) = (vec![], vec![], vec![], vec![], vec![]);
         while let Some(id) = wanted.pop() {
             if std::mem::replace(&mut done[id.0 as usize], true) {
+                continue;
+            }
+            if let Some(at) = kept.iter().position(|other| *other == id) {
+                let lists = self.field(offset_of!(Context, kept), types::I64);
+                let list = self.b.ins().load(types::I64, fixed(), lists, at as i32 * 8);
+                self.kept.insert(id, list);
                 continue;
             }
             let expr = self.pipeline.expr(id);
@@ -353,6 +370,11 @@ impl<'a, 'f> Loop<'a, 'f> {
     /// Where the numbers of a loop around are.
     pub fn numbers(&self, id: LoopId) -> Value {
         self.numbers[&id]
+    }
+
+    /// Where a node's values are that were kept.
+    pub fn kept(&self, id: ExprId) -> Option<Value> {
+        self.kept.get(&id).copied()
     }
 
     /// What the texts of a column, or of a table, lead into.

@@ -29,12 +29,12 @@ use mask::Test;
 use module::{Builder, Functions};
 use string::TextTest;
 
-use self::function::Loop;
+use self::function::{Loop, Scope};
 use crate::codegen::analysis::Facts;
 use crate::error::{Error, Result};
 use crate::primitive::split;
 use crate::program::statement::depths;
-use crate::program::{ExprId, Key, Pipeline, Sink, Strategy, Type, ValueType};
+use crate::program::{Expr, ExprId, IndexId, Key, Pipeline, Sink, Strategy, TableId, Type, ValueType};
 
 /// A pipeline's loops, and what else a worker needs to know.
 pub struct Code {
@@ -47,12 +47,33 @@ pub struct Code {
     pub emits: usize,
     /// How many loops over numbers are around one another at most.
     pub depth: usize,
+    /// How many lists of kept values there are.
+    pub kept: usize,
     /// What takes the rows.
     pub sink: SinkCode,
 }
 
+/// Memory that the loops behind read at places that depend on the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Far {
+    /// The slots of an index.
+    Index(IndexId),
+    /// The elements of a table.
+    Table(TableId),
+}
+
+impl Far {
+    fn of(pipeline: &Pipeline, id: ExprId) -> Self {
+        match *pipeline.expr(id) {
+            Expr::Probe { index, .. } => Self::Index(index),
+            Expr::Lookup { table, .. } => Self::Table(table),
+            ref other => unreachable!("{other:?} reads no memory of the run"),
+        }
+    }
+}
+
 /// A filter of a list of rows.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum FilterCode {
     /// A loop.
     Loop(RowLoop),
@@ -65,6 +86,15 @@ pub enum FilterCode {
         /// Whether the rows that it leaves have a number more.
         deeper: bool,
     },
+    /// A loop that says which places will be read. It leaves all rows.
+    Far {
+        /// The loop.
+        run: RowLoop,
+        /// Places of what, a list of the context for each.
+        places: Vec<Far>,
+    },
+    /// A loop that keeps what it finds for every row. It leaves all rows.
+    Keep(RowLoop),
 }
 
 /// The loops of a sink.
@@ -209,8 +239,9 @@ impl Code {
         let mut builder = Builder::new(with_text)?;
         let (mut chains, mut filters) = (vec![], 0);
         for chain in &shape.chains {
-            let mut parts = vec![];
+            let (mut parts, mut kept) = (vec![], 0);
             for (filter, depth) in &chain.filters {
+                let scope = Scope { pipeline, facts: &facts, kept: &chain.kept[..kept] };
                 let (name, roots) = match filter {
                     statement::Filter::Text(test) => {
                         parts.push(Part::Text(*test));
@@ -221,13 +252,20 @@ impl Code {
                         ("numbers", [head.from, head.to].into_iter().chain(head.condition).collect())
                     }
                     statement::Filter::Body => ("filter", conditions(&pipeline.body)),
+                    statement::Filter::Far(nodes) => ("far", nodes.clone()),
+                    statement::Filter::Keep(id, _) => {
+                        kept += 1;
+                        ("keep", vec![*id])
+                    }
                 };
                 let code = builder.define(&format!("{name}{filters}"), |b, imports, config| {
-                    statement::write(Loop::open(b, pipeline, &facts, imports, &roots), filter, *depth, config);
+                    statement::write(Loop::open(b, scope, imports, &roots), filter, *depth, config);
                 })?;
                 filters += 1;
                 parts.push(match filter {
                     statement::Filter::Numbers(head) => Part::Numbers(code, head.kind.has_current()),
+                    statement::Filter::Far(nodes) => Part::Far(code, nodes.iter().map(|id| Far::of(pipeline, *id)).collect()),
+                    statement::Filter::Keep(..) => Part::Keep(code),
                     _ => Part::Loop(code),
                 });
             }
@@ -235,17 +273,24 @@ impl Code {
         }
         let plan = Plan::of(pipeline, &facts)?;
         let mut loops = vec![];
-        plan.define(pipeline, &facts, &mut builder, &mut loops)?;
+        let kept = match &shape.chains[..] {
+            [chain] => &chain.kept[..],
+            _ => &[],
+        };
+        plan.define(Scope { pipeline, facts: &facts, kept }, &mut builder, &mut loops)?;
         let functions = builder.finish()?;
-        let code = |part: &Part| match *part {
-            Part::Loop(at) => FilterCode::Loop(functions.get(at)),
-            Part::Text(test) => FilterCode::Text(test),
-            Part::Numbers(at, deeper) => FilterCode::Numbers { run: functions.get(at), deeper },
+        let code = |part: &Part| match part {
+            Part::Loop(at) => FilterCode::Loop(functions.get(*at)),
+            Part::Text(test) => FilterCode::Text(*test),
+            Part::Numbers(at, deeper) => FilterCode::Numbers { run: functions.get(*at), deeper: *deeper },
+            Part::Far(at, places) => FilterCode::Far { run: functions.get(*at), places: places.clone() },
+            Part::Keep(at) => FilterCode::Keep(functions.get(*at)),
         };
         let chains = chains.iter().map(|parts: &Vec<Part>| parts.iter().map(code).collect()).collect();
         let depth = depths(&pipeline.body).values().map(|depth| depth + 1).max().unwrap_or(0);
         let loops: Vec<RowLoop> = loops.into_iter().map(|at| functions.get(at)).collect();
-        Ok(Self { test: shape.test, chains, emits: shape.emits, depth, sink: plan.complete(&loops), functions })
+        let kept = kept.len();
+        Ok(Self { test: shape.test, chains, emits: shape.emits, depth, kept, sink: plan.complete(&loops), functions })
     }
 
     /// A pipeline's code as Cranelift's text.
@@ -265,6 +310,8 @@ enum Part {
     Loop(usize),
     Text(TextTest),
     Numbers(usize, bool),
+    Far(usize, Vec<Far>),
+    Keep(usize),
 }
 
 /// A sink, before its loops are compiled.
@@ -336,25 +383,25 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn define(&self, pipeline: &Pipeline, facts: &Facts, builder: &mut Builder, loops: &mut Vec<usize>) -> Result<()> {
+    fn define(&self, scope: Scope<'_>, builder: &mut Builder, loops: &mut Vec<usize>) -> Result<()> {
         let of_state = |state: &StateLayout| -> Vec<ExprId> {
             state.slots.iter().flat_map(|slot| slot.input.into_iter().chain(slot.filter).chain(slot.op.second())).collect()
         };
         match self {
             Self::Materialize(columns, _) => {
                 loops.push(builder.define("materialize", |b, imports, config| {
-                    rows::write_materialize(Loop::open(b, pipeline, facts, imports, columns), columns, config);
+                    rows::write_materialize(Loop::open(b, scope, imports, columns), columns, config);
                 })?);
             }
             Self::Bitmap => {}
             Self::Mark(at) => {
                 loops.push(builder.define("mark", |b, imports, config| {
-                    rows::write_mark(Loop::open(b, pipeline, facts, imports, &[*at]), *at, config);
+                    rows::write_mark(Loop::open(b, scope, imports, &[*at]), *at, config);
                 })?);
             }
             Self::Single(state) => {
                 loops.push(builder.define("single", |b, imports, config| {
-                    group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
+                    group::write_single(Loop::open(b, scope, imports, &of_state(state)), state, config);
                 })?);
             }
             Self::Dense { keys, state, groups, lanes, few, computed } => {
@@ -362,15 +409,15 @@ impl<'a> Plan<'a> {
                 let of_keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
                 let roots: Vec<ExprId> = of_keys.iter().copied().chain(of_state(state)).collect();
                 loops.push(builder.define("dense", |b, imports, config| {
-                    group::write_dense(Loop::open(b, pipeline, facts, imports, &roots), &keys, state, (*groups, *lanes), config);
+                    group::write_dense(Loop::open(b, scope, imports, &roots), &keys, state, (*groups, *lanes), config);
                 })?);
                 if *few {
                     loops.push(builder.define("group", |b, imports, config| {
-                        group::write_single(Loop::open(b, pipeline, facts, imports, &of_state(state)), state, config);
+                        group::write_single(Loop::open(b, scope, imports, &of_state(state)), state, config);
                     })?);
                     if *computed {
                         loops.push(builder.define("number", |b, imports, config| {
-                            group::write_numbers(Loop::open(b, pipeline, facts, imports, &of_keys), &keys, config);
+                            group::write_numbers(Loop::open(b, scope, imports, &of_keys), &keys, config);
                         })?);
                     }
                 }
@@ -378,17 +425,17 @@ impl<'a> Plan<'a> {
             Self::Hash(keys, state) => {
                 let roots: Vec<ExprId> = keys.fields.iter().map(|field| field.expr).collect();
                 loops.push(builder.define("homes", |b, imports, config| {
-                    group::write_homes(Loop::open(b, pipeline, facts, imports, &roots), keys, config);
+                    group::write_homes(Loop::open(b, scope, imports, &roots), keys, config);
                 })?);
                 loops.push(builder.define("hash", |b, imports, config| {
-                    group::write_hash(Loop::open(b, pipeline, facts, imports, &of_state(state)), keys, state, config);
+                    group::write_hash(Loop::open(b, scope, imports, &of_state(state)), keys, state, config);
                 })?);
             }
             Self::TopK(row, ..) => {
                 let order = row.order.iter().map(|field| field.order.expr);
                 let roots: Vec<ExprId> = order.chain(row.columns.iter().map(|column| column.expr)).collect();
                 loops.push(builder.define("top_k", |b, imports, config| {
-                    rows::write_top_k(Loop::open(b, pipeline, facts, imports, &roots), row, config);
+                    rows::write_top_k(Loop::open(b, scope, imports, &roots), row, config);
                 })?);
             }
         }

@@ -73,11 +73,7 @@ impl Loop<'_, '_> {
     fn probe_slots(&mut self, index: IndexId, layout: &Layout, values: &[Value]) -> Value {
         let parts = self.index(index.0);
         let word = self.key_words(layout, values)[0];
-        let mixed = self.b.ins().imul_imm_s(word, MIX[0] as i64);
-        let upper = self.b.ins().ushr_imm_u(mixed, 32);
-        let mixed = self.b.ins().bxor(mixed, upper);
-        let hash = self.b.ins().imul_imm_s(mixed, MIX[1] as i64);
-        let home = self.b.ins().ushr(hash, parts.shift);
+        let home = self.home_of(index, &[word]);
         let (look, other, on, done) =
             (self.b.create_block(), self.b.create_block(), self.b.create_block(), self.b.create_block());
         let at = self.b.append_block_param(look, types::I64);
@@ -122,6 +118,39 @@ impl Loop<'_, '_> {
         self.call(Primitive::Probe, &[parts.index, address])
     }
 
+    /// What an earlier loop found for the row: a number, or -1.
+    pub(super) fn kept_number(&mut self, list: Value) -> Held {
+        let address = self.element(list, self.row, 4);
+        let value = self.b.ins().load(types::I32, plain(), address, 0);
+        let valid = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, value, 0);
+        Held { value, valid: Some(valid) }
+    }
+
+    /// The number of the slot that looking for keys begins with, where it is computed without a call.
+    fn home(&mut self, index: IndexId, keys: &[ExprId]) -> Value {
+        let layout = Layout::of(&self.pipeline.indexes[index.0 as usize].keys);
+        let values: Vec<Value> = keys.iter().map(|key| self.evaluate(*key).value).collect();
+        let words = self.key_words(&layout, &values);
+        self.home_of(index, &words)
+    }
+
+    fn home_of(&mut self, index: IndexId, words: &[Value]) -> Value {
+        let mut hash: Option<Value> = None;
+        for word in words {
+            let mixed = match hash {
+                Some(before) => self.b.ins().bxor(before, *word),
+                None => *word,
+            };
+            let mixed = self.b.ins().imul_imm_s(mixed, MIX[0] as i64);
+            let upper = self.b.ins().ushr_imm_u(mixed, 32);
+            hash = Some(self.b.ins().bxor(mixed, upper));
+        }
+        let hash = hash.unwrap_or_else(|| self.int(types::I64, 0));
+        let hash = self.b.ins().imul_imm_s(hash, MIX[1] as i64);
+        let parts = self.index(index.0);
+        self.b.ins().ushr(hash, parts.shift)
+    }
+
     /// A loop's number, of 64 bits, as the node that is it.
     pub(super) fn number(&mut self, id: ExprId, number: Value) -> Held {
         let valid = self.facts.ty(id).nullable.then(|| {
@@ -132,7 +161,7 @@ impl Loop<'_, '_> {
     }
 
     /// Evaluates those nodes below a condition that every turn of a loop demands and none changes.
-    fn evaluate_ahead(&mut self, id: ExprId, head: &LoopHead, depends: &[bool]) {
+    fn evaluate_ahead(&mut self, id: ExprId, depends: &[bool]) {
         if !depends[id.0 as usize] {
             self.evaluate(id);
             return;
@@ -143,7 +172,7 @@ impl Loop<'_, '_> {
             Expr::Select { condition, then, otherwise } if facts.is_lazy(then) || facts.is_lazy(otherwise) => vec![condition],
             ref expr => expr.operands(),
         };
-        demanded.into_iter().for_each(|operand| self.evaluate_ahead(operand, head, depends));
+        demanded.into_iter().for_each(|operand| self.evaluate_ahead(operand, depends));
     }
 }
 
@@ -155,6 +184,48 @@ fn dependents(exprs: &[Expr], head: &LoopHead) -> Vec<bool> {
         found.push(own);
     }
     found
+}
+
+/// Writes a loop that says which places in memory are read next: slots of indexes, elements of tables.
+pub(super) fn write_far(mut this: Loop<'_, '_>, nodes: &[ExprId], config: isa::TargetFrontendConfig) {
+    let lists = this.field(offset_of!(Context, far), types::I64);
+    let lists: Vec<Value> = (0..nodes.len()).map(|at| this.b.ins().load(types::I64, plain(), lists, at as i32 * 8)).collect();
+    this.begin();
+    let place = this.place();
+    for (id, list) in nodes.iter().zip(lists) {
+        let pipeline = this.pipeline;
+        let number = match *pipeline.expr(*id) {
+            Expr::Probe { index, ref keys } => this.home(index, keys),
+            ref other => {
+                let index = other.operands()[0];
+                let held = this.evaluate(index);
+                this.word_of(this.facts.ty(index).ty, held.value)
+            }
+        };
+        let address = this.element(list, place, 8);
+        this.b.ins().store(plain(), number, address, 0);
+    }
+    this.end();
+    let zero = this.int(types::I64, 0);
+    this.close(zero, config);
+}
+
+/// Writes a loop that keeps the numbers that an index has for the list's rows, in the list of that number.
+pub(super) fn write_kept(mut this: Loop<'_, '_>, id: ExprId, at: usize, config: isa::TargetFrontendConfig) {
+    let lists = this.field(offset_of!(Context, kept), types::I64);
+    let list = this.b.ins().load(types::I64, plain(), lists, at as i32 * 8);
+    this.begin();
+    let held = this.evaluate(id);
+    let mut number = held.value;
+    if let Some(valid) = held.valid {
+        let none = this.int(types::I32, -1);
+        number = this.choose_value(valid, number, none);
+    }
+    let address = this.element(list, this.row, 4);
+    this.b.ins().store(plain(), number, address, 0);
+    this.end();
+    let zero = this.int(types::I64, 0);
+    this.close(zero, config);
 }
 
 /// Writes a loop over numbers: it leaves the rows, each with its number if the block sees one, and returns how many.
@@ -199,7 +270,7 @@ pub(super) fn write(mut this: Loop<'_, '_>, head: &LoopHead, depth: usize, confi
     this.b.switch_to_block(enter);
     let outside = this.mark();
     if let Some(condition) = head.condition {
-        this.evaluate_ahead(condition, head, &depends);
+        this.evaluate_ahead(condition, &depends);
         let turns = this.b.use_var(turns_of);
         let more = this.b.ins().isub(end, begin);
         let turns = this.b.ins().iadd(turns, more);

@@ -1,5 +1,6 @@
 //! The body of a pipeline, cut into what vector instructions test and into loops that leave a list of rows.
 
+use std::collections::BTreeSet;
 use std::mem::offset_of;
 
 use cranelift::prelude::*;
@@ -10,8 +11,10 @@ use super::mask::{self, Test};
 use super::number;
 use super::string::{self, TextTest};
 use crate::codegen::analysis::Facts;
+use crate::join::layout::Layout;
 use crate::program::statement::{LoopHead, loops};
-use crate::program::{Expr, ExprId, Pipeline, Statement};
+use crate::program::verify::loops_of_nodes;
+use crate::program::{Expr, ExprId, LoopId, Pipeline, Statement};
 
 /// A body as a block of rows runs through it: first the test, then each chain.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(super) struct Shape {
 pub(super) struct Chain {
     /// The filters, each with how many loops are around it whose numbers are known.
     pub filters: Vec<(Filter, usize)>,
+    /// The nodes that are kept, in the order of their lists.
+    pub kept: Vec<ExprId>,
 }
 
 /// A loop that leaves the rows that pass.
@@ -40,6 +45,10 @@ pub(super) enum Filter {
     Text(TextTest),
     /// A loop over numbers: a row is left for each number that counts.
     Numbers(LoopHead),
+    /// Says where the next loops read memory, so that it can be fetched: probes, and lookups. It leaves all rows.
+    Far(Vec<ExprId>),
+    /// Keeps what a probe finds for each row, in the list of that number, for all loops behind it. It leaves all rows.
+    Keep(ExprId, usize),
     /// The statements of a body of no simple form; a row is listed once for each time it is emitted.
     Body,
 }
@@ -60,11 +69,16 @@ impl Shape {
         let loops = !loops(&pipeline.body).is_empty();
         if !loops && ways.len() != 1 {
             let filters = vec![(Filter::Body, 0)];
-            return Self { test: None, chains: vec![Chain { filters }], emits: emits(&pipeline.body) };
+            return Self { test: None, chains: vec![Chain { filters, kept: vec![] }], emits: emits(&pipeline.body) };
         }
         let mut test = vec![];
         let alone = ways.len() == 1;
-        let chains = ways.into_iter().map(|way| chain(pipeline, facts, way, alone.then_some(&mut test))).collect();
+        let mut chains: Vec<Chain> =
+            ways.into_iter().map(|way| chain(pipeline, facts, way, alone.then_some(&mut test))).collect();
+        if let [chain] = &mut chains[..] {
+            // The sink is one for all chains: only where there is one it can rely on what that has kept.
+            *chain = prepare(pipeline, facts, std::mem::take(&mut chain.filters));
+        }
         let test = if test.is_empty() { None } else { Some(Test::All(test)) };
         Self { test, chains, emits: 1 }
     }
@@ -114,7 +128,78 @@ fn chain(pipeline: &Pipeline, facts: &Facts, way: Vec<Step>, mut tests: Option<&
         }
     }
     close(&mut filters, &mut open, depth);
-    Chain { filters }
+    Chain { filters, kept: vec![] }
+}
+
+/// Puts loops in front of those that probe an index: they say where it will be read, so that memory can be fetched for a whole
+/// list at once, and keep what is found, so that it is looked for once. Likewise for the tables that say where a loop over
+/// numbers begins and ends.
+fn prepare(pipeline: &Pipeline, facts: &Facts, filters: Vec<(Filter, usize)>) -> Chain {
+    let loops = loops_of_nodes(pipeline);
+    let (mut made, mut kept) = (vec![], vec![]);
+    let mut last = 0;
+    for (filter, depth) in filters {
+        let (roots, bounds) = match &filter {
+            Filter::Conditions(conditions) => (conditions.clone(), vec![]),
+            Filter::Numbers(head) => {
+                ([Some(head.from), Some(head.to), head.condition].into_iter().flatten().collect(), vec![head.from, head.to])
+            }
+            Filter::Text(_) | Filter::Far(_) | Filter::Keep(..) | Filter::Body => (vec![], vec![]),
+        };
+        keep_probes(pipeline, facts, &loops, &roots, depth, (&mut made, &mut kept));
+        let far: Vec<ExprId> = below(pipeline, &bounds, &kept)
+            .into_iter()
+            .filter(|id| matches!(pipeline.expr(*id), Expr::Lookup { index, .. } if !facts.can_fault(*index)))
+            // What another lookup leads to is not known yet.
+            .filter(|id| !below(pipeline, &pipeline.expr(*id).operands(), &kept).iter().any(|id| is_access(pipeline.expr(*id))))
+            .collect();
+        if !far.is_empty() {
+            made.push((Filter::Far(far), depth));
+        }
+        last = depth;
+        made.push((filter, depth));
+    }
+    keep_probes(pipeline, facts, &loops, &pipeline.sink.operands(), last, (&mut made, &mut kept));
+    Chain { filters: made, kept }
+}
+
+/// Whether a node reads what came with the run, at a place that depends on the row.
+fn is_access(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lookup { .. } | Expr::Probe { .. })
+}
+
+/// Fetches and keeps those probes that some nodes are computed from and that depend on no loop.
+fn keep_probes(
+    pipeline: &Pipeline,
+    facts: &Facts,
+    loops: &[BTreeSet<LoopId>],
+    roots: &[ExprId],
+    depth: usize,
+    (made, kept): (&mut Vec<(Filter, usize)>, &mut Vec<ExprId>),
+) {
+    // In the order of the nodes: a probe by what another one found comes behind it.
+    for id in below(pipeline, roots, kept) {
+        let Expr::Probe { index, keys } = pipeline.expr(id) else { continue };
+        if !loops[id.0 as usize].is_empty() || keys.iter().any(|key| facts.can_fault(*key)) {
+            continue;
+        }
+        if Layout::of(&pipeline.indexes[index.0 as usize].keys).texts() == 0 {
+            made.push((Filter::Far(vec![id]), depth));
+        }
+        made.push((Filter::Keep(id, kept.len()), depth));
+        kept.push(id);
+    }
+}
+
+/// The nodes that some are computed from, themselves among them, in order; not those that only kept ones are.
+fn below(pipeline: &Pipeline, roots: &[ExprId], kept: &[ExprId]) -> BTreeSet<ExprId> {
+    let (mut found, mut open) = (BTreeSet::new(), roots.to_vec());
+    while let Some(id) = open.pop() {
+        if !kept.contains(&id) && found.insert(id) {
+            open.extend(pipeline.expr(id).operands());
+        }
+    }
+    found
 }
 
 /// Makes a filter of the conditions that are open.
@@ -241,8 +326,11 @@ impl Append {
 
 /// Writes the loop of a filter with so many loops around. It leaves the rows in `extra`, and returns how many.
 pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, depth: usize, config: isa::TargetFrontendConfig) {
-    if let Filter::Numbers(head) = filter {
-        return number::write(this, head, depth, config);
+    match filter {
+        Filter::Numbers(head) => return number::write(this, head, depth, config),
+        Filter::Far(nodes) => return number::write_far(this, nodes, config),
+        Filter::Keep(id, at) => return number::write_kept(this, *id, *at, config),
+        Filter::Conditions(_) | Filter::Text(_) | Filter::Body => {}
     }
     let append = Append::new(&mut this, depth, false);
     this.begin();
@@ -265,7 +353,7 @@ pub(super) fn write(mut this: Loop<'_, '_>, filter: &Filter, depth: usize, confi
             append.row_if(&mut this, passes);
         }
         // They have no loop, or one of their own.
-        Filter::Text(_) | Filter::Numbers(_) => {}
+        Filter::Text(_) | Filter::Numbers(_) | Filter::Far(_) | Filter::Keep(..) => {}
         Filter::Body => {
             let pipeline = this.pipeline;
             block(&mut this, &pipeline.body, &append);

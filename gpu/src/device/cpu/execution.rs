@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::finish;
+use super::finish::{self, Bits};
 use super::kernel::CpuKernel;
 use super::memory::Memory;
 use super::pool::{Pool, Seat, Turn};
@@ -40,16 +40,13 @@ pub(super) struct CpuExecution {
     values: Values,
     tables: Vec<TableView>,
     indexes: Vec<IndexView>,
-    /// A byte for each row that may be marked, and one more.
-    marks: Option<(Memory, usize)>,
     /// Rows that a thread takes at once.
     morsel: usize,
     patterns: Vec<Pattern>,
     /// Columns of texts: what refers to their bytes is kept until the output is made.
     texts: Vec<Arc<Column>>,
     workers: Vec<Worker>,
-    /// The bits of each chunk that was pushed, for a sink that marks rows.
-    bitmaps: Vec<(usize, Vec<u64>)>,
+    bits: Bits,
     morsels: u64,
     counters: Counters,
     first: Option<First>,
@@ -102,12 +99,11 @@ impl CpuExecution {
             values,
             tables,
             indexes,
-            marks,
             morsel,
             patterns,
             texts: vec![],
             workers: vec![],
-            bitmaps: vec![],
+            bits: Bits { bitmaps: vec![], marks },
             morsels: 0,
             counters: Counters::default(),
             first: None,
@@ -116,8 +112,8 @@ impl CpuExecution {
     }
 
     fn run(&mut self, chunks: &[Chunk]) -> Result<()> {
-        let Self { kernel, pool, turn, cancel, parameters, values, tables, indexes, marks, .. } = self;
-        let Self { patterns, texts, workers, .. } = self;
+        let Self { kernel, pool, turn, cancel, parameters, values, tables, indexes, .. } = self;
+        let Self { patterns, texts, workers, bits, .. } = self;
         let shared = Shared {
             pipeline: &kernel.pipeline,
             code: &kernel.code,
@@ -125,7 +121,7 @@ impl CpuExecution {
             parameters,
             tables,
             indexes,
-            marks: marks.as_ref().map_or((std::ptr::null_mut(), 0), |(bytes, rows)| (bytes.address(), *rows as u64)),
+            marks: bits.marks.as_ref().map_or((std::ptr::null_mut(), 0), |(bytes, rows)| (bytes.address(), *rows as u64)),
             cancel,
             patterns,
             values,
@@ -151,12 +147,12 @@ impl CpuExecution {
             });
         }
         self.morsels += morsels.len() as u64;
-        let first_bitmap = self.bitmaps.len();
+        let first_bitmap = bits.bitmaps.len();
         if matches!(kernel.code.sink, SinkCode::Bitmap) {
-            self.bitmaps.extend(chunks.iter().map(|chunk| (chunk.rows, vec![0; chunk.rows.div_ceil(64) + 1])));
+            bits.bitmaps.extend(chunks.iter().map(|chunk| (chunk.rows, vec![0; chunk.rows.div_ceil(64) + 1])));
         }
         let bitmaps: Vec<Words> = if matches!(kernel.code.sink, SinkCode::Bitmap) {
-            self.bitmaps[first_bitmap..].iter_mut().map(|(_, words)| Words(words.as_mut_ptr())).collect()
+            bits.bitmaps[first_bitmap..].iter_mut().map(|(_, words)| Words(words.as_mut_ptr())).collect()
         } else {
             chunks.iter().map(|_| Words(std::ptr::null_mut())).collect()
         };
@@ -214,8 +210,7 @@ impl Execution for CpuExecution {
             self.run(&[])?;
         }
         let threads = if self.counters.rows <= ALONE as u64 { 1 } else { self.threads };
-        let output =
-            finish::output(&self.kernel.code, self.workers, (self.bitmaps, self.marks), self.first, &self.pool, threads)?;
+        let output = finish::output(&self.kernel.code, self.workers, self.bits, self.first, &self.pool, threads)?;
         self.counters.time += began.elapsed();
         Ok((output, self.counters))
     }

@@ -19,11 +19,20 @@ use crate::error::{Error, Result};
 use crate::primitive::string::LONG;
 use crate::program::{Key, Type, ValueType, values::padded};
 
+/// Bits that the workers share.
+#[derive(Debug, Default)]
+pub(super) struct Bits {
+    /// Those of each chunk that was pushed, for a sink that marks rows of the source.
+    pub(super) bitmaps: Vec<(usize, Vec<u64>)>,
+    /// A byte for each row of another source that may be marked, and one more; and how many rows there are.
+    pub(super) marks: Option<(Memory, usize)>,
+}
+
 /// What the workers leave.
 pub(super) fn output(
     code: &Code,
     workers: Vec<Worker>,
-    (bitmaps, marks): (Vec<(usize, Vec<u64>)>, Option<(Memory, usize)>),
+    Bits { bitmaps, marks }: Bits,
     first: Option<First>,
     pool: &Pool,
     threads: usize,

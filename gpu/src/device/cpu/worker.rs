@@ -6,7 +6,7 @@ use super::test::{Asked, Bound};
 use super::top_k::TopRows;
 use crate::codegen::cranelift::context::{ColumnView, Context, IndexView, Resume, RowLoop, TableView};
 use crate::codegen::cranelift::string::TextTest;
-use crate::codegen::cranelift::{Code, FilterCode, Near, SinkCode};
+use crate::codegen::cranelift::{Code, Far, FilterCode, Near, SinkCode};
 use crate::column::Chunk;
 use crate::device::run::Cancel;
 use crate::error::{Error, Result};
@@ -70,11 +70,30 @@ pub(super) struct Worker {
     views: Vec<ColumnView>,
     /// The rows that are left, behind none, one, … of the loops over numbers that are around one another.
     levels: Vec<Level>,
+    /// What loops kept of the block's rows.
+    kept: Scratch<i32>,
+    /// Places in memory that are to be fetched.
+    far: Scratch<u64>,
     /// Which columns vector instructions test.
     tested: Vec<bool>,
     /// Whether enough rows of the last block reached the sink for it to read nearly everything.
     reads_all: bool,
     pub(super) state: State,
+}
+
+/// Lists of one length, and their addresses.
+#[derive(Debug)]
+struct Scratch<T> {
+    lists: Vec<Vec<T>>,
+    addresses: Vec<*mut T>,
+}
+
+impl<T: Clone + Default> Scratch<T> {
+    fn new(count: usize, length: usize) -> Self {
+        let mut lists = vec![vec![T::default(); length]; count];
+        let addresses = lists.iter_mut().map(Vec::as_mut_ptr).collect();
+        Self { lists, addresses }
+    }
 }
 
 /// A list of rows, with the numbers that loops have reached for each.
@@ -209,6 +228,8 @@ impl Worker {
             indexes: shared.indexes.as_ptr(),
             numbers: std::ptr::null(),
             left: std::ptr::null(),
+            kept: std::ptr::null(),
+            far: std::ptr::null(),
             resume: Resume::BEGIN,
             columns: null_view(),
             outputs: null_view(),
@@ -234,7 +255,13 @@ impl Worker {
             }
         }
         let levels = (0..=code.depth).map(|loops| Level::new(most + SLACK, loops, code.depth)).collect();
-        Ok(Self { context, views, levels, tested, reads_all: true, state })
+        let most_far = code.chains.iter().flatten().map(|filter| match filter {
+            FilterCode::Far { places, .. } => places.len(),
+            FilterCode::Loop(_) | FilterCode::Text(_) | FilterCode::Numbers { .. } | FilterCode::Keep(_) => 0,
+        });
+        let far = Scratch::new(most_far.max().unwrap_or(0), most);
+        let kept = Scratch::new(code.kept, BLOCK);
+        Ok(Self { context, views, levels, kept, far, tested, reads_all: true, state })
     }
 
     /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
@@ -244,6 +271,8 @@ impl Worker {
         self.context.tables = shared.tables.as_ptr();
         self.context.indexes = shared.indexes.as_ptr();
         self.context.patterns = shared.patterns.as_ptr();
+        self.context.kept = self.kept.addresses.as_ptr();
+        self.context.far = self.far.addresses.as_ptr();
         if let Some((near, (low, high))) = self.near(shared.code)
             && let Some((least, greatest)) = chunk.columns[near.column as usize].range
             && (greatest < low || high < least)
@@ -394,6 +423,14 @@ impl Worker {
                 FilterCode::Loop(run) => self.call(*run, list, count, out.cast())? as usize,
                 // SAFETY: the views point at the block, whose rows the list has; there is room for a block.
                 FilterCode::Text(test) => unsafe { self.texts(shared, test, List { from: list, count, to: out }) },
+                FilterCode::Far { run, places } => {
+                    self.fetch_far(shared, *run, places, list, count)?;
+                    continue;
+                }
+                FilterCode::Keep(run) => {
+                    self.call(*run, list, count, std::ptr::null_mut())?;
+                    continue;
+                }
                 FilterCode::Numbers { run, deeper } => {
                     let rest = Way { chain: &way.chain[at + 1..], mask: None, splits: false, filtered: true, ..way };
                     // SAFETY: as this function's own.
@@ -413,6 +450,35 @@ impl Worker {
         }
         // SAFETY: as this function's own; the list has `count` rows of the block.
         unsafe { self.sink(way, mask.as_ref(), list, count) }
+    }
+
+    /// Asks for memory that the loops behind will read, where it is likely to be far from the processor.
+    fn fetch_far(&mut self, shared: &Shared<'_>, run: RowLoop, places: &[Far], list: *const u16, count: usize) -> Result<()> {
+        let memory = |place: &Far| match *place {
+            Far::Index(id) => {
+                let index = &shared.values.indexes[id.0 as usize];
+                let width = index.layout().form.words() * 8;
+                (index.slots().as_ptr(), width, index.slots().len())
+            }
+            Far::Table(id) => {
+                let table = &shared.values.tables[id.0 as usize];
+                (table.values.as_ptr(), table.ty.element.stored_bits() as usize / 8, table.values.len())
+            }
+        };
+        if places.iter().all(|place| memory(place).2 <= NEAR) {
+            return Ok(());
+        }
+        self.call(run, list, count, std::ptr::null_mut())?;
+        for (place, numbers) in places.iter().zip(&self.far.lists) {
+            let (first, width, bytes) = memory(place);
+            if bytes > NEAR {
+                for number in &numbers[..count] {
+                    // Of what lies outside nothing is read, and fetching it does no harm.
+                    fetch(first.wrapping_add((*number as usize).wrapping_mul(width)));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Runs a loop over numbers over a list of a level, as often as it takes, and each list that it leaves through the rest of
@@ -502,10 +568,10 @@ impl Worker {
                 if let State::Materialize { columns, views, rows, .. } = &mut self.state {
                     for (kept, view) in columns.iter_mut().zip(views.iter_mut()) {
                         let bytes = kept.ty.ty.bytes();
-                        kept.values.resize((*rows + count) * bytes, 0);
+                        grow(&mut kept.values, (*rows + count) * bytes)?;
                         view.values = kept.values[*rows * bytes..].as_mut_ptr();
                         if kept.ty.nullable {
-                            kept.validity.resize(*rows + count, 0);
+                            grow(&mut kept.validity, *rows + count)?;
                             view.validity = kept.validity[*rows..].as_mut_ptr();
                         }
                     }
@@ -662,6 +728,14 @@ impl Worker {
         unsafe { split::split(lists.numbers.as_ptr(), mask, lists.rows.as_mut_ptr(), &mut counts[..groups]) };
         Ok(counts)
     }
+}
+
+/// Makes a list longer; a join may multiply rows beyond what memory holds.
+fn grow(bytes: &mut Vec<u8>, length: usize) -> Result<()> {
+    let more = length.saturating_sub(bytes.len());
+    bytes.try_reserve(more).map_err(|_| Error::OutOfMemory(format!("there is no memory for {length} bytes of rows")))?;
+    bytes.resize(length, 0);
+    Ok(())
 }
 
 fn null_view() -> *const ColumnView {
