@@ -131,7 +131,7 @@ fn programs() -> Vec<(&'static str, &'static str, String)> {
         ("materialize, numbers", "count(", format!("{HEAD}{numbers}  materialize %2 %8\n")),
         (
             "hash, numbers",
-            "find_packed",
+            "find_wide",
             format!("{HEAD}{numbers}  group hash\n    key %1\n    key %8\n    count\n    sum i64 %8\n"),
         ),
         (

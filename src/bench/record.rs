@@ -49,7 +49,7 @@ impl Record {
     /// Whether a device did all that takes more rows than the result has.
     fn offloaded(&self) -> bool {
         let rows = self.first().rows as u64;
-        self.operators.on_device && self.operators.host_rows.is_none_or(|host| host <= rows)
+        self.operators.offloaded(rows)
     }
 
     /// Bytes of columns that the device read, a second of the whole query in its hot median.

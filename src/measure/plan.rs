@@ -17,6 +17,13 @@ pub struct Operators {
     pub failures: Vec<String>,
 }
 
+impl Operators {
+    /// Whether a device did all that takes more rows than the result has, as far as three digits tell.
+    pub fn offloaded(&self, rows: u64) -> bool {
+        self.on_device && self.host_rows.is_none_or(|host| host <= rows + rows / 200)
+    }
+}
+
 /// Reads the lines of a plan.
 pub fn operators<'a>(lines: impl Iterator<Item = &'a str>) -> Operators {
     let mut host = BTreeSet::new();
@@ -90,6 +97,9 @@ mod tests {
         assert_eq!(found.host, ["AggregateExec", "DataSourceExec", "SortPreservingMergeExec"]);
         assert_eq!(found.host_rows, Some(6_000_000));
         assert_eq!(operators(["FilterExec: a > 1"].into_iter()).host_rows, None);
+        let sorted = ["SortExec: expr=[a], metrics=[output_rows=1.05 K]", "DeviceExec: device=cpu, metrics=[output_rows=1.05 K]"];
+        let sorted = operators(sorted.into_iter());
+        assert!(sorted.offloaded(1048) && !sorted.offloaded(1000));
         assert_eq!(output_rows("output_rows=1.53 K]"), Some(1530));
         assert_eq!(output_rows("output_rows="), None);
         let plan = [

@@ -51,7 +51,7 @@ impl Record {
     /// Whether a device did all that takes more rows than the result has.
     fn offloaded(&self) -> bool {
         let rows = self.runs.first().map_or(0, |run| run.rows) as u64;
-        self.operators.on_device && self.operators.host_rows.is_none_or(|host| host <= rows)
+        self.operators.offloaded(rows)
     }
 
     /// One object. `compile_ms` is of the first run, and so is `compiled` where there is one run alone; of several, it counts

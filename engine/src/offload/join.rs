@@ -16,11 +16,14 @@ use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJo
 use super::plan::{Chain, Join, JoinKind, Joined, Residual, Step};
 use super::refusal::Refusal;
 
+/// What is equal: an expression over the left side, and one over the right.
+type Equal = (Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>);
+
 /// What a join of any kind is made of.
 struct Parts<'a> {
     join_type: JoinType,
     sides: [&'a Arc<dyn ExecutionPlan>; 2],
-    on: &'a [(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)],
+    on: &'a [Equal],
     filter: Option<&'a JoinFilter>,
     null_equals_null: bool,
     null_aware: bool,

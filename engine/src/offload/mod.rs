@@ -51,6 +51,7 @@ pub mod value;
 pub mod words;
 mod zone;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use datafusion::common::Result;
@@ -147,16 +148,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn offload(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         if plan.name() == "GlobalLimitExec" || plan.name() == "LocalLimitExec" {
-            return with_children(plan, |child| match chain(&child) {
-                // A device would read to the end, and raise errors of rows that nobody asked for.
-                Ok(below) if below.stages.last().is_some_and(|last| last.is_open()) => {
-                    let what = format!("scan of {}", below.table.name);
-                    self.refusals.lock().push(Refusal::new(what, "rows under a LIMIT stream from DataFusion"));
-                    // Of a join the build sides are read to the end in any case.
-                    if below.has_joins() { with_children(child, |side| self.offload(side)) } else { Ok(child) }
-                }
-                _ => self.offload(child),
-            });
+            return with_children(plan, |child| self.under_limit(child));
         }
         match self.whole(&plan) {
             Ok(Some(exec)) => Ok(exec),
@@ -172,6 +164,26 @@ impl Pass<'_> {
                 with_children(plan, |child| self.offload(child))
             }
         }
+    }
+
+    /// What stands under a limit: rows that pass one by one stream from DataFusion. A device would read to the end, and raise
+    /// errors of rows that nobody asked for.
+    fn under_limit(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        let below = match chain(&plan) {
+            Ok(below) if below.stages.last().is_some_and(Stage::is_open) => below,
+            Ok(_) | Err(_) => return self.offload(plan),
+        };
+        let what = format!("scan of {}", below.table.name);
+        let refusal = Refusal::new(what, "rows under a LIMIT stream from DataFusion");
+        if !self.refusals.lock().contains(&refusal) {
+            self.refusals.lock().push(refusal);
+        }
+        if !below.has_joins() {
+            return Ok(plan);
+        }
+        // Of a join the first side is read to the end in any case.
+        let collects = Cell::new(plan.children().len() == 2);
+        with_children(plan, |child| if collects.replace(false) { self.offload(child) } else { self.under_limit(child) })
     }
 
     /// One DeviceExec for a whole subtree; `None` where there is nothing to gain.
