@@ -34,6 +34,9 @@
 //! most once a row, one that depends on a loop's number at most once for each number; it has no effect but its value or its
 //! [`Fault`].
 //!
+//! A loop goes through numbers, of rows of another source mostly, which a table is looked into by. Which numbers, an index
+//! or a table says that came with the run ([`join`](crate::join)): so a join is made of parts that each mean something alone.
+//!
 //! Every value has a type and is NULL or not ([`ValueType`]). An operation is *strict* unless it says
 //! otherwise: one NULL operand makes its result NULL, and then it raises nothing.
 //!

@@ -12,7 +12,8 @@ use super::scalar::Type;
 /// The end of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Sink {
-    /// Keeps every row. Output: the columns, rows in the source's order on the CPU, in any order elsewhere.
+    /// Keeps every row. Output: the columns, rows in the source's order on the CPU (where the body has loops, if it has one
+    /// `emit`; numbers ascend then), in any order elsewhere.
     Materialize {
         /// What is kept of a row.
         columns: Vec<ExprId>,

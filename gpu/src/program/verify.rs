@@ -279,6 +279,9 @@ mod tests {
             "  body\n    emit\n  group single\n    bit_and %1\n    bit_or %2 if %0\n    bit_xor %5\n",
             "  %6 = cast f64 %3\n  body\n    emit\n  group single\n    deviations %6\n    deviations %6 %6 if %0\n",
             "  body\n    emit\n  top_k 0\n    order %3\n    column %4\n",
+            "  %6 = current 4\n  %7 = is_null %6\n  body\n    loop 4 each_or_none %1 %1 if %7\n      emit\n  materialize %6\n",
+            "  %6 = current 0\n  %7 = is_null %6\n  body\n    loop 0 none %1 %1 if %7\n      loop 1 any %1 %1\n        emit\n  \
+             bitmap\n",
         ] {
             of(rest).unwrap_or_else(|error| panic!("{error}\n{rest}"));
         }
@@ -319,6 +322,22 @@ mod tests {
             ("  body\n  group single\n    deviations %3\n", "deviations of f32"),
             ("  %6 = cast f64 %3\n  body\n  group single\n    deviations %6 %2\n", "deviations of i64"),
             ("  body\n  top_k 1\n    order %6\n", "top_k: there is no node %6"),
+            ("  %6 = current 0\n  body\n  bitmap\n", "%6: there is no loop 0"),
+            ("  %6 = probe 0 %1\n  body\n  bitmap\n", "%6: there is no index 0"),
+            ("  body\n    loop 0 each %1 %2\n  bitmap\n", "loop: %2 is i64, not i32"),
+            ("  body\n    loop 0 each %1 %1 if %1\n  bitmap\n", "loop: %1 is i32, not bool"),
+            ("  body\n    loop 0 each %1 %1\n    loop 0 each %1 %1\n  bitmap\n", "a second loop 0"),
+            ("  %6 = current 0\n  body\n    loop 0 each %1 %6\n  bitmap\n", "loop: %6 depends on loop 0, which is not around it"),
+            (
+                "  %6 = current 0\n  body\n    loop 0 each %1 %1\n    emit\n  materialize %6\n",
+                "emit: %6 depends on loop 0, which is not around it",
+            ),
+            (
+                "  %6 = current 0\n  %7 = add %6 %6\n  body\n    loop 0 none %1 %1\n      emit\n  materialize %7\n",
+                "emit: %7 depends on loop 0, which is not around it",
+            ),
+            ("  body\n  mark %2 0\n", "mark: %2 is i64, not i32"),
+            ("  body\n  mark %1 0\n", "mark: parameter 0 is no i64"),
         ] {
             assert_eq!(of(rest).unwrap_err().to_string(), format!("the pipeline is not well formed: {why}"));
         }

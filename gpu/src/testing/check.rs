@@ -9,7 +9,7 @@ use crate::device::{Cancel, Device, Kernel, Run};
 use crate::error::Result;
 use crate::interpret::{Outcome, outcome, read_column, read_table};
 use crate::program::statement::{LoopHead, loops};
-use crate::program::{ExprId, Pipeline, Scalar, Sink, Statement, text};
+use crate::program::{Expr, ExprId, Pipeline, Scalar, Sink, Statement, Type, text};
 use std::sync::Arc;
 
 /// Compiles and runs a case on a device.
@@ -51,13 +51,16 @@ pub fn outcomes_of_nodes(case: &Case) -> Vec<(ExprId, Outcome)> {
     let ids = (0..case.pipeline.exprs.len()).map(|at| ExprId(at as u32));
     ids.filter_map(|id| {
         let sink = Sink::Materialize { columns: vec![id] };
-        // The loops stay, with nothing in them: what depends on their numbers is nothing by itself.
+        // The loops stay where nothing runs them: what depends on their numbers is nothing by itself.
         let empty = |head: LoopHead| {
             let LoopHead { id, from, to, kind, condition } = head;
             Statement::Loop { id, from, to, kind, condition, then: vec![] }
         };
-        let body = loops(&case.pipeline.body).into_iter().map(empty).chain([Statement::Emit]).collect();
-        let pipeline = Pipeline { body, sink, ..case.pipeline.clone() };
+        let then = loops(&case.pipeline.body).into_iter().map(empty).collect();
+        let mut pipeline = Pipeline { sink, ..case.pipeline.clone() };
+        let condition = ExprId(pipeline.exprs.len() as u32);
+        pipeline.exprs.push(Expr::Constant { ty: Type::Bool, value: Some(Scalar::Bool(false)) });
+        pipeline.body = vec![Statement::If { condition, then }, Statement::Emit];
         Some((id, outcome(&pipeline, &case.values, &case.chunks).ok()?))
     })
     .collect()

@@ -515,11 +515,14 @@ mod tests {
     fn check_row(layout: &RowLayout, context: &dyn Fn() -> String) {
         let bit = |word: usize, shift: u32| word * 64 + shift as usize;
         let order = layout.order.iter().flat_map(|field| {
-            let value = match field.ty.ty.bits() {
-                128 => (bit(field.word, 0), 128),
-                bits => (bit(field.word, field.shift), bits as usize),
+            // A text has its begin, and two words behind it.
+            let value = match (field.ty.ty, field.ty.ty.bits()) {
+                (Type::Text, _) => (bit(field.word, field.shift), field.bits as usize),
+                (_, 128) => (bit(field.word, 0), 128),
+                (_, bits) => (bit(field.word, field.shift), bits as usize),
             };
-            [Some(value), field.null.map(|(word, shift)| (bit(word, shift), 1))]
+            let text = (field.ty.ty == Type::Text).then(|| (bit(field.word + 1, 0), 128));
+            [Some(value), text, field.null.map(|(word, shift)| (bit(word, shift), 1))]
         });
         apart(order.flatten().collect(), layout.words * 64, context);
         let columns = layout.columns.iter().flat_map(|column| {
