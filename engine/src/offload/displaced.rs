@@ -370,6 +370,7 @@ impl Lowering<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::built::Builds;
     use arrow::datatypes::{Field, Schema, SchemaRef};
     use datafusion::physical_expr::expressions::{col, lit};
     use warpwise_gpu::program::Sink;
@@ -421,7 +422,7 @@ mod tests {
         let fields: Vec<_> = (0..aggregates.len()).map(|at| Field::new(format!("a{at}"), DataType::Int64, true)).collect();
         let end = End::Group { keys: Vec::new(), aggregates, partial: false };
         let stage = Stage { end, output: Arc::new(Schema::new(fields)), ..Stage::over(schema()) };
-        lower(&stage, &[input()], 1000, Knowledge::Data).unwrap()
+        lower(&stage, &[input()], 1000, Knowledge::Data, &Builds::new()).unwrap()
     }
 
     fn kept(lowered: &Lowered) -> Vec<AggregateOp> {
