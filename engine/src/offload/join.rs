@@ -14,6 +14,7 @@ use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter, build_joi
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 
 use super::plan::{Chain, Join, JoinKind, Joined, Residual, Step};
+use super::push::into_build;
 use super::refusal::Refusal;
 
 /// What is equal: an expression over the left side, and one over the right.
@@ -123,11 +124,21 @@ fn joined(name: &'static str, parts: &Parts<'_>, left: Chain, right: Chain) -> R
         .map(|(l, r)| if swapped { (Arc::clone(r), Arc::clone(l)) } else { (Arc::clone(l), Arc::clone(r)) })
         .unzip();
     let keys = keys(&mut build, build_schema, &of_build)?;
+    let on: Vec<_> = of_probe.into_iter().zip(keys).collect();
+    let detail = format!("{} {}", kind.name(), described(parts)).trim_end().to_owned();
+    if kind == JoinKind::Semi && filter.is_none() && into_build(&mut probe, &on, &build, parts.null_equals_null, &detail) {
+        let columns = columns.iter().filter_map(|column| if let Joined::Probe(at) = column { Some(*at) } else { None });
+        let picked = Step::Pick(columns.collect(), Arc::clone(&parts.output));
+        let stage = probe.open();
+        stage.steps.push(picked);
+        stage.output = Arc::clone(&parts.output);
+        return Ok(probe);
+    }
     let join = Arc::new(Join {
         id: Join::fresh(),
         kind,
         build,
-        on: of_probe.into_iter().zip(keys).collect(),
+        on,
         null_equals_null: parts.null_equals_null,
         filter,
         columns,
@@ -136,7 +147,7 @@ fn joined(name: &'static str, parts: &Parts<'_>, left: Chain, right: Chain) -> R
     let stage = probe.open();
     stage.steps.push(Step::Join(Arc::clone(&join)));
     stage.output = Arc::clone(&parts.output);
-    probe.note_join(name, format!("{} {}", kind.name(), described(parts)).trim_end().to_owned(), join);
+    probe.note_join(name, detail, join);
     Ok(probe)
 }
 

@@ -39,6 +39,7 @@ mod pattern;
 pub mod plan;
 mod probe;
 mod project;
+mod push;
 mod refusal;
 mod scan;
 mod scope;
