@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::physical_expr::expressions::Column as DataFusionColumn;
 use parking_lot::Mutex;
 use warpwise_gpu::program::Table;
-use warpwise_gpu::{Error, Result};
+use warpwise_gpu::{Error, Kind, Result};
 
 use super::build::built;
 use super::report::{BuildReport, Report};
@@ -36,6 +36,8 @@ struct Name {
     /// Which of them are keys.
     keys: Vec<usize>,
     null_equals_null: bool,
+    /// Whether its rows are in the table's order: a GPU leaves them in any.
+    in_order: bool,
 }
 
 #[derive(Debug)]
@@ -102,8 +104,11 @@ impl Running<'_> {
         }
         let mut report = Report::default();
         let last = stage.steps.iter().rposition(|step| matches!(step, Step::Filter(_)));
+        let in_order = self.device.kind() == Kind::Cpu;
         let passing = match last {
             None => None,
+            // Which of them count is told by their place in the table.
+            Some(_) if !in_order => return Ok(false),
             Some(last) => {
                 let Some((passing, count)) = self.passing(join, stage, last, rows, &mut report)? else { return Ok(false) };
                 if count * SELECTIVE < rows {
@@ -118,6 +123,7 @@ impl Running<'_> {
             columns,
             keys: join.on.iter().map(|(_, at)| *at).collect(),
             null_equals_null: join.null_equals_null,
+            in_order,
         };
         let whole = match inputs.wholes().get(&name) {
             Some(whole) => whole,
