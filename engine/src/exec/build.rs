@@ -22,7 +22,7 @@ const SPREAD: u64 = 4;
 /// Bits that say which keys there are take at most so many for each row, and so many in all.
 const BIT_SPREAD: u64 = 64;
 /// So many bits stay near a core in any case.
-const FEW_BITS: u64 = 1 << 22;
+const FEW_BITS: u64 = 1 << 24;
 const MOST_BITS: u64 = 1 << 27;
 
 /// What a build side left, by its keys.

@@ -56,7 +56,7 @@ impl<'a> Work<'a> {
 
     /// Memory for so many, zeros at first, and some behind them.
     pub(super) fn zeros<T>(&self, count: usize) -> Result<Room<T>> {
-        Ok(Room { memory: Memory::zeros((count * size_of::<T>() + 1).next_multiple_of(64))?, count, of: PhantomData })
+        Ok(Room { memory: Memory::touched((count * size_of::<T>() + 1).next_multiple_of(64))?, count, of: PhantomData })
     }
 
     /// Scatters `count` of so many rows to parts, in order within each.

@@ -104,6 +104,15 @@ impl Memory {
         Ok(Self { address, bytes, kind: Kind::Allocated })
     }
 
+    /// The same, for what is looked at before it is written, nearly all of it: its pages are there from the start.
+    pub(crate) fn touched(bytes: usize) -> Result<Self> {
+        let memory = Self::zeros(bytes)?;
+        if memory.kind == Kind::Mapped {
+            populate(memory.address, bytes);
+        }
+        Ok(memory)
+    }
+
     pub(crate) fn address(&self) -> *mut u8 {
         self.address.as_ptr()
     }
@@ -161,6 +170,15 @@ fn unmap(address: NonNull<u8>, bytes: usize) {
     // SAFETY: the mapping is ours, and whole.
     unsafe { libc::munmap(address.as_ptr().cast(), bytes) };
 }
+
+#[cfg(target_os = "linux")]
+fn populate(address: NonNull<u8>, bytes: usize) {
+    // SAFETY: the mapping is ours. Advice: an older system refuses it, and pages come one by one.
+    unsafe { libc::madvise(address.as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_address: NonNull<u8>, _bytes: usize) {}
 
 #[cfg(not(target_os = "linux"))]
 fn map(_bytes: usize) -> Option<NonNull<u8>> {
