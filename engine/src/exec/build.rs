@@ -85,7 +85,12 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
         };
         let column = &held.output.columns[*at];
         let null = join.null_equals_null && column.validity.is_some();
-        let range = if Key::is_number(kind) { range(column) } else { (0, 0) };
+        let range = match column.ty.ty {
+            // A row that looks for a partner may have the value that none has here.
+            Type::Bool => (0, 1),
+            _ if Key::is_number(kind) => range(column),
+            _ => (0, 0),
+        };
         keys.push(Key { kind: kind.clone(), ty: column.ty.ty, range, stride: 1, null, words: OnceLock::new() });
         columns.push(column);
     }

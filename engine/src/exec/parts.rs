@@ -319,6 +319,7 @@ fn narrowing(join: &Join) -> Option<Narrow> {
                 Step::Filter(_) => column.index(),
                 Step::Pick(columns, _) => *columns.get(column.index())?,
                 Step::Project(exprs, _) => exprs.get(column.index())?.downcast_ref::<DataFusionColumn>()?.index(),
+                Step::Join(join) if join.kind == JoinKind::Full => return None,
                 Step::Join(join) => match join.columns.get(column.index())? {
                     Joined::Probe(index) => *index,
                     Joined::Build(_) | Joined::Mark => return None,

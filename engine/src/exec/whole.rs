@@ -130,8 +130,15 @@ impl Running<'_> {
             None => {
                 let mut chain = join.build.clone();
                 chain.stages[0].steps.retain(|step| !matches!(step, Step::Filter(_)));
-                let held = held(&chain, self.devices, self.device, self.cancel, Builds::new(), &mut report)?;
-                let whole = Arc::new(built(join, &held, self.devices.threads, self.cancel)?);
+                let held = held(&chain, self.devices, self.device, self.cancel, Builds::new(), &mut report);
+                // Without its filter it may be what has no device form.
+                let whole = match held.and_then(|held| built(join, &held, self.devices.threads, self.cancel)) {
+                    Err(Error::Unsupported(_)) => return Ok(false),
+                    whole => Arc::new(whole?),
+                };
+                if whole.rows as u64 != rows {
+                    return Ok(false);
+                }
                 inputs.wholes().keep(name, &whole, inputs.budget() / SHARE);
                 whole
             }

@@ -75,7 +75,7 @@ use crate::exec::devices::{Devices, Session};
 use crate::exec::table_scan::TableScanExec;
 use foresee::foresee;
 use lower::Knowledge;
-use plan::{Chain, Stage, Step};
+use plan::{Chain, Join, Stage, Step};
 
 /// The rule.
 #[derive(Debug)]
@@ -139,6 +139,9 @@ fn with_children(
     plan.replace_children(changed, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
 }
 
+/// Pairs of rows that are left to a client are not kept when they are more.
+const FLOOD: u64 = 1 << 20;
+
 /// One pass over one plan.
 struct Pass<'a> {
     devices: &'a Arc<Devices>,
@@ -196,9 +199,23 @@ impl Pass<'_> {
         if !chain.is_worth_it() {
             return Ok(None);
         }
+        self.is_no_flood(&chain)?;
         let most = self.lowered(&chain)?;
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
         Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
+    }
+
+    /// Refuses what leaves all pairs of many rows: they stream from DataFusion, and nobody keeps them.
+    fn is_no_flood(&self, chain: &Chain) -> Result<(), Refusal> {
+        let Some(last) = chain.stages.last().filter(|last| last.is_open()) else { return Ok(()) };
+        let rows = |chain: &Chain| self.devices.inputs.segments(&chain.table).map_or(u64::MAX, |segments| segments.rows());
+        let all_pairs = |join: &&Arc<Join>| join.kind.pairs() && join.on.is_empty() && join.filter.is_none();
+        let crossed: Vec<&Arc<Join>> = last.joins().filter(all_pairs).collect();
+        let pairs = crossed.iter().fold(rows(chain), |pairs, join| pairs.saturating_mul(rows(&join.build)));
+        if !crossed.is_empty() && pairs > FLOOD {
+            return Err(Refusal::new("all pairs of rows", format!("{pairs} of them stream from DataFusion")));
+        }
+        Ok(())
     }
 
     /// Lowers a chain with what is known now, to learn whether a device refuses it; and the most rows that it can leave.

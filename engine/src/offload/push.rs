@@ -19,6 +19,8 @@ fn build_of_keys(steps: &[Step], keys: &[Arc<dyn PhysicalExpr>]) -> Option<(usiz
             Step::Filter(_) => places,
             Step::Pick(columns, _) => places.iter().map(|place| columns.get(*place).copied()).collect::<Option<_>>()?,
             Step::Project(exprs, _) => places.iter().map(|place| exprs.get(*place).and_then(place_of)).collect::<Option<_>>()?,
+            // What leaves rows of the other side without a partner has to see all of this one.
+            Step::Join(join) if join.kind == JoinKind::Full => return None,
             Step::Join(join) => {
                 let sides = places.iter().map(|place| join.columns.get(*place).copied()).collect::<Option<Vec<_>>>()?;
                 let of_build: Option<Vec<usize>> =
