@@ -109,7 +109,9 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
             index.push(known(column));
             index.push(nulls(column));
         } else {
-            index.push((*column).clone());
+            // What they lie in is known here already.
+            let range = Some(key.range).filter(|(low, high)| Key::is_number(&key.kind) && low <= high);
+            index.push(Column { range, ..(*column).clone() });
         }
     }
     let grouped = group(&index.iter().collect::<Vec<_>>(), wants, threads, cancel)?;
@@ -124,7 +126,9 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
 }
 
 fn has_null(columns: &[&Column]) -> bool {
-    columns.iter().any(|column| (0..column.rows).any(|row| !is_valid(column, row)))
+    let holds =
+        |column: &&Column| column.validity.as_ref().is_some_and(|bits| bits.count_set_bits_offset(0, column.rows) < column.rows);
+    columns.iter().any(holds)
 }
 
 fn is_valid(column: &Column, row: usize) -> bool {

@@ -4,18 +4,20 @@
 //! what remains is the query's shape, by which its plan is found. A device binds the values as a kernel's parameters, so a
 //! dashboard that asks the same with another date is neither planned nor compiled again.
 //!
-//! Only what cannot change a plan's meaning is lifted: operands of comparisons and of BETWEEN in the WHERE of queries over one
-//! table. The row evaluator computes constants (`date '1998-12-01' - interval '90' day` is one date), so a value's type is
+//! Only what cannot change a plan's meaning is lifted: operands of comparisons and of BETWEEN, members of IN lists, patterns of
+//! LIKE, wherever they stand. A literal that comes again beside the same is the same parameter, so expressions that were equal
+//! still are. The row evaluator computes constants (`date '1998-12-01' - interval '90' day` is one date), so a value's type is
 //! part of the shape. Whether a shape is worth it shows when its plan is made: DataFusion prunes files by literals and not
 //! by parameters, so only plans whose every scan runs on a device are shared.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
-use sqlparser::ast::{self, BinaryOperator, Expr, Query, SelectItem, SetExpr, TableFactor, UnaryOperator, Value, Visit, Visitor};
+use sqlparser::ast::{self, BinaryOperator, Expr, Query, SelectItem, SetExpr, UnaryOperator, Value, VisitMut, VisitorMut};
 
 use crate::evaluate::{Datum, Environment};
 use crate::exec::device_exec::DeviceExec;
@@ -42,11 +44,10 @@ pub struct Lifted {
 /// Takes a query's literals out; `None` where nothing is to be gained or anything is unusual. `types` are the types of the
 /// client's `count` parameters.
 pub fn lift(query: &Query, types: &[Option<SqlType>], count: usize, environment: &dyn Environment) -> Option<Lifted> {
-    let mut found = Found { query: query.clone(), constants: Vec::new(), next: count + 1 };
-    let mut shape = std::mem::replace(&mut found.query, ONE.as_ref()?.clone());
-    let mut queries = 0;
-    found.in_query(&mut shape, &mut queries)?;
-    if found.constants.is_empty() || queries != count_queries(query) {
+    let mut found = Found { constants: Vec::new(), known: HashMap::new(), first: count + 1 };
+    let mut shape = query.clone();
+    let _ = VisitMut::visit(&mut shape, &mut found);
+    if found.constants.is_empty() {
         return None;
     }
     let (lifted, values) = found.evaluate(environment)?;
@@ -75,61 +76,31 @@ static ONE: LazyLock<Option<Query>> = LazyLock::new(|| {
     }
 });
 
-fn count_queries(query: &Query) -> usize {
-    struct Count(usize);
-    impl Visitor for Count {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.0 += 1;
-            ControlFlow::Continue(())
-        }
-    }
-    let mut count = Count(0);
-    let _ = query.visit(&mut count);
-    count.0
-}
-
 /// A literal that was taken out.
+#[derive(Debug, Clone)]
 enum Constant {
     /// Of a type that it has by itself.
     Typed(Box<Expr>),
     /// Quoted, its type open.
     Open(String),
+    /// Quoted, and a text whatever stands beside it.
+    Text(String),
 }
 
+/// The literals that were taken out of a query.
 struct Found {
-    query: Query,
     constants: Vec<Constant>,
-    next: usize,
+    /// Which of them a literal is, by its text and by what gives it its type.
+    known: HashMap<(String, Option<String>), usize>,
+    /// The number of the first one's parameter.
+    first: usize,
 }
 
-impl Found {
-    /// Counts the queries that it looked through.
-    fn in_query(&mut self, query: &mut Query, queries: &mut usize) -> Option<()> {
-        *queries += 1;
-        let SetExpr::Select(select) = query.body.as_mut() else { return None };
-        let [from] = select.from.as_mut_slice() else { return None };
-        if !from.joins.is_empty() {
-            return None;
-        }
-        match &mut from.relation {
-            TableFactor::Table { args: None, .. } => {}
-            TableFactor::Derived { subquery, lateral: false, .. } => self.in_query(subquery, queries)?,
-            _ => return None,
-        }
-        if let Some(condition) = &mut select.selection {
-            self.in_condition(condition);
-        }
-        Some(())
-    }
+impl VisitorMut for Found {
+    type Break = ();
 
-    fn in_condition(&mut self, expr: &mut Expr) {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
-            Expr::Nested(inner) | Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } => self.in_condition(inner),
-            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-                self.in_condition(left);
-                self.in_condition(right);
-            }
             Expr::BinaryOp { left, op, right } if is_comparison(op) => {
                 self.operand(right, left);
                 self.operand(left, right);
@@ -138,41 +109,71 @@ impl Found {
                 self.operand(low, expr);
                 self.operand(high, expr);
             }
+            Expr::InList { expr, list, .. } if are_alike(list) => {
+                for item in list {
+                    self.operand(item, expr);
+                }
+            }
+            Expr::Like { expr, pattern, escape_char: None, any: false, .. }
+            | Expr::ILike { expr, pattern, escape_char: None, any: false, .. } => self.pattern(pattern, expr),
             _ => {}
         }
+        ControlFlow::Continue(())
     }
+}
 
+impl Found {
     /// Lifts an operand if it is constant and what it is compared with is not.
     fn operand(&mut self, operand: &mut Expr, other: &Expr) {
         if is_constant(other) || matches!(other, Expr::Value(_)) {
             return;
         }
-        let constant = match &*operand {
-            Expr::Value(value) => match &value.value {
-                Value::SingleQuotedString(text) if is_column(other) => Constant::Open(text.clone()),
-                _ if is_constant(operand) => Constant::Typed(Box::new(operand.clone())),
-                _ => return,
-            },
-            _ if is_constant(operand) => Constant::Typed(Box::new(operand.clone())),
-            _ => return,
-        };
-        self.constants.push(constant);
-        *operand = Expr::Value(Value::Placeholder(format!("${}", self.next)).with_empty_span());
-        self.next += 1;
+        match quoted(operand) {
+            Some(text) if gives_its_type(other) => {
+                let constant = Constant::Open(text.to_owned());
+                self.lift(operand, constant, Some(other.to_string()));
+            }
+            None if is_constant(operand) => {
+                let constant = Constant::Typed(Box::new(operand.clone()));
+                self.lift(operand, constant, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lifts a pattern if it is constant and what is searched is not.
+    fn pattern(&mut self, pattern: &mut Expr, searched: &Expr) {
+        if gives_its_type(searched)
+            && let Some(text) = quoted(pattern)
+        {
+            let constant = Constant::Text(text.to_owned());
+            self.lift(pattern, constant, None);
+        }
+    }
+
+    /// Puts a parameter in a literal's place.
+    fn lift(&mut self, literal: &mut Expr, constant: Constant, beside: Option<String>) {
+        let next = self.constants.len();
+        let at = *self.known.entry((literal.to_string(), beside)).or_insert(next);
+        if at == next {
+            self.constants.push(constant);
+        }
+        *literal = Expr::Value(Value::Placeholder(format!("${}", self.first + at)).with_empty_span());
     }
 
     /// The constants' types and values.
-    fn evaluate(mut self, environment: &dyn Environment) -> Option<(Vec<Option<SqlType>>, Vec<ScalarValue>)> {
-        let SetExpr::Select(select) = self.query.body.as_mut() else { return None };
+    fn evaluate(self, environment: &dyn Environment) -> Option<(Vec<Option<SqlType>>, Vec<ScalarValue>)> {
+        let mut query = ONE.as_ref()?.clone();
+        let SetExpr::Select(select) = query.body.as_mut() else { return None };
         let typed = self.constants.iter().filter_map(|constant| match constant {
             Constant::Typed(expr) => Some(SelectItem::UnnamedExpr(expr.as_ref().clone())),
-            Constant::Open(_) => None,
+            Constant::Open(_) | Constant::Text(_) => None,
         });
         select.projection = typed.collect();
         let mut row = Vec::new();
         let mut types = Vec::new();
         if !select.projection.is_empty() {
-            let analyzed = crate::evaluate::analyze(&self.query, &[], environment).ok()?;
+            let analyzed = crate::evaluate::analyze(&query, &[], environment).ok()?;
             row = analyzed.run(&[], environment).ok()?.pop()?;
             types.extend(analyzed.columns().iter().map(|column| column.sql_type));
         }
@@ -181,6 +182,7 @@ impl Found {
         for constant in &self.constants {
             let (ty, value) = match constant {
                 Constant::Open(text) => (None, ScalarValue::Utf8(Some(text.clone()))),
+                Constant::Text(text) => (Some(Base::Text.into()), ScalarValue::Utf8(Some(text.clone()))),
                 Constant::Typed(expr) => {
                     let (ty, datum) = evaluated.next()?;
                     let (ty, value) = of_datum(ty, &datum, expr)?;
@@ -205,8 +207,27 @@ fn is_comparison(op: &BinaryOperator) -> bool {
     matches!(op, B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq)
 }
 
-fn is_column(expr: &Expr) -> bool {
-    matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+/// A quoted literal's text.
+fn quoted(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a quoted literal beside an expression takes the type that the expression has: a column, or a part of a text.
+fn gives_its_type(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Substring { .. } | Expr::Trim { .. })
+}
+
+/// Whether the members of a list are literals of one form, and so of one type.
+fn are_alike(list: &[Expr]) -> bool {
+    let whole =
+        |expr: &Expr| matches!(expr, Expr::Value(v) if matches!(&v.value, Value::Number(n, _) if n.parse::<i32>().is_ok()));
+    list.iter().all(|item| quoted(item).is_some()) || list.iter().all(whole)
 }
 
 /// Whether an expression is a constant whose type does not depend on what stands around it.
@@ -316,6 +337,29 @@ mod tests {
     }
 
     #[test]
+    fn literals_are_found_wherever_they_stand() {
+        for (text, shape) in [
+            ("SELECT 1 FROM t WHERE i IN (1, 2) AND s NOT IN ('a', 'b')", "i IN ($1, $2) AND s NOT IN ($3, $4)"),
+            ("SELECT 1 FROM t WHERE s LIKE 'a%' OR s NOT ILIKE '%b'", "s LIKE $1 OR s NOT ILIKE $2"),
+            ("SELECT 1 FROM t JOIN u ON t.i = u.i AND u.k > 7 WHERE t.i < 5", "t.i < $2"),
+            ("SELECT 1 FROM t WHERE i < (SELECT max(k) FROM u WHERE k < 5) AND i > 1", "k < $1) AND i > $2"),
+            ("WITH x AS (SELECT * FROM t WHERE i < 5) SELECT 1 FROM x WHERE i > 1", "i > $2"),
+            ("SELECT sum(CASE WHEN s = 'a' THEN 1 ELSE 0 END) FROM t HAVING count(*) > 300", "count(*) > $2"),
+            ("SELECT 1 FROM t WHERE substring(s FROM 1 FOR 2) IN ('13', '31')", "substring(s FROM 1 FOR 2) IN ($1, $2)"),
+        ] {
+            let found = lifted(text).unwrap().shape.to_lowercase();
+            assert!(found.ends_with(&shape.to_lowercase()), "{found}");
+        }
+    }
+
+    #[test]
+    fn what_was_equal_stays_equal() {
+        let found = lifted("SELECT i > 5 FROM t WHERE s = 'a' AND i < 7 OR s = 'a' AND k = 'a' GROUP BY i > 5").unwrap();
+        assert_eq!(found.shape, "SELECT i > $1 FROM t WHERE s = $2 AND i < $3 OR s = $2 AND k = $4 GROUP BY i > $1");
+        assert_eq!(found.values.len(), 4);
+    }
+
+    #[test]
     fn a_client_s_parameters_keep_their_numbers() {
         let found = lifted("SELECT 1 FROM t WHERE i < $2 AND k < 5").unwrap();
         assert_eq!(found.shape, "SELECT 1 FROM t WHERE i < $2 AND k < $3");
@@ -326,14 +370,11 @@ mod tests {
     fn what_a_literal_means_for_the_plan_stays() {
         for text in [
             "SELECT i + 1 FROM t GROUP BY i + 1 ORDER BY 1 LIMIT 5",
-            "SELECT 1 FROM t WHERE i IN (1, 2)",
-            "SELECT 1 FROM t WHERE s LIKE 'a%'",
+            "SELECT 1 FROM t WHERE i IN (1, 2.5) OR i IN (1, NULL) OR i IN (k, 1)",
+            "SELECT 1 FROM t WHERE s LIKE 'a%' ESCAPE '!' OR s LIKE k OR 'a' LIKE 'b'",
             "SELECT 1 FROM t WHERE i = NULL OR b = true",
             "SELECT 1 FROM t WHERE 1 < 2",
-            "SELECT 1 FROM t, u WHERE t.i < 5",
-            "SELECT 1 FROM t JOIN u ON t.i = u.i WHERE t.i < 5",
-            "SELECT 1 FROM t WHERE i < (SELECT max(k) FROM u WHERE k < 5) AND i > 1",
-            "WITH x AS (SELECT * FROM t WHERE i < 5) SELECT 1 FROM x WHERE i > 1",
+            "SELECT 1 FROM t WHERE extract(year FROM d) = '5'",
             "SELECT 1 FROM t WHERE i < 1 / 0",
             "SELECT 1 FROM t WHERE z < timestamptz '2020-01-01'",
         ] {

@@ -241,11 +241,12 @@ fn exact_type(field: &arrow::datatypes::FieldRef) -> SqlType {
 }
 
 /// Whether a finished physical plan can run again: nothing in it pushes filters to scans while it runs, and it does not recurse.
+/// Devices take no filters of others, so what has nothing but them below it pushes none.
 pub fn is_reusable(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let mut reusable = true;
     let walked = plan.apply(|node| {
-        let name = node.name();
-        if !node.dynamic_expressions_produced().is_empty() || name == "RecursiveQueryExec" || name == "ScalarSubqueryExec" {
+        let pushes = !node.dynamic_expressions_produced().is_empty() && !literals::runs_on_devices(node);
+        if pushes || node.name() == "RecursiveQueryExec" {
             reusable = false;
             return Ok(TreeNodeRecursion::Stop);
         }

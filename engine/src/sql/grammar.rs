@@ -6,6 +6,7 @@
 
 use std::any::TypeId;
 
+use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -66,6 +67,20 @@ impl Dialect for Postgres {
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
         LIKE.prec_value(precedence)
+    }
+
+    /// `IS [NOT] DISTINCT FROM` ends where `IS` does (gram.y, `a_expr … %prec IS`); sqlparser takes `AND` and `OR` behind it
+    /// for a part of its right side.
+    fn parse_infix(&self, parser: &mut Parser, left: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        let same = [Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM];
+        let is = [Keyword::IS, Keyword::DISTINCT, Keyword::FROM];
+        let build = match () {
+            () if parser.parse_keywords(&is) => Expr::IsDistinctFrom,
+            () if parser.parse_keywords(&same) => Expr::IsNotDistinctFrom,
+            () => return None,
+        };
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        Some(right.map(|right| build(Box::new(left.clone()), Box::new(right))))
     }
 
     as_postgresql!(

@@ -368,8 +368,9 @@ impl<'a> Plan<'a> {
                         .collect();
                     let groups = keys.iter().fold(1u64, |all, (_, _, count)| all.saturating_mul(*count));
                     within(groups.saturating_mul(state.size as u64), DENSE_BYTES, "the states of a dense group are too large")?;
-                    // To list rows costs more than to fold two numbers where they lie.
-                    let few = groups <= split::GROUPS as u64 && state.slots.len() > FEW_SLOTS;
+                    // To list rows costs more than to fold two numbers where they lie; counts alone are those of the lists.
+                    let counts = state.slots.iter().all(|slot| slot.input.is_none() && slot.filter.is_none());
+                    let few = groups <= split::GROUPS as u64 && (counts || state.slots.len() > FEW_SLOTS);
                     let computed = keys.iter().any(|(key, ty, _)| !is_digit(pipeline, key, *ty));
                     let lanes = if groups * state.size as u64 <= LANE_BYTES { LANES } else { 1 };
                     Self::Dense { keys, state, groups: groups as usize, lanes, few, computed }
