@@ -113,7 +113,7 @@ pub struct Sql {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Run these statements and end; may be given more than once
-    #[arg(short = 'c', long = "command", value_name = "SQL", conflicts_with = "file")]
+    #[arg(short = 'c', long = "command", value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     pub commands: Vec<String>,
     /// Run the statements of a file and end; - is standard input
     #[arg(short = 'f', long, value_name = "FILE")]

@@ -84,6 +84,44 @@ fn check_answers(arguments: &[&str]) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Devices answer all of it, the second time too, when plans are made with what is known of the columns; and leave nothing to
+/// DataFusion but the order of the result.
+fn check_devices(device: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.json");
+    let mut command = warpwise();
+    command.args(["tpch", "run", "--scale", "0.01", "--runs", "3", "--device", device, "--answers"]).arg(folder.path());
+    command.arg("--json").arg(&file);
+    run(command, LIMIT).expect_success("tpch run");
+    let expected = support::root().join("tests/tpch/answers_0.01");
+    let mut failures = Vec::new();
+    for query in 1..=22 {
+        let expected = answers(&expected, query);
+        for name in [format!("q{query}.csv"), format!("q{query}-2.csv")] {
+            let text = std::fs::read_to_string(folder.path().join(&name)).expect("an answer");
+            failures.extend(compare(query, &expected, &parse_csv(&text)).err().map(|why| format!("{name}: {why}")));
+        }
+    }
+    let text = std::fs::read_to_string(file).expect("the JSON");
+    for line in text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON")) {
+        let above = line["host_rows"].as_u64().is_some_and(|host| Some(host) > line["rows"].as_u64());
+        if line["offloaded"] != true || above {
+            failures.push(format!("{}: offloaded {}, host_rows {}", line["query"], line["offloaded"], line["host_rows"]));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn answers_of_the_processor() {
+    check_devices("cpu");
+}
+
+#[test]
+fn answers_of_generated_kernels() {
+    check_devices("emulated");
+}
+
 #[test]
 fn answers_at_scale_0_01() {
     check_answers(&["--scale", "0.01"]);
@@ -197,4 +235,52 @@ fn scale_1_is_verified() {
     let output = run(command, LIMIT).expect_success("tpch run --scale 1 --verify");
     let said = format!("{}{}", output.stdout, output.stderr);
     assert!(said.contains("22 of 22"), "{said}");
+}
+
+/// The queries whose kernels are kept: joins with a group, with six tables, with a group within, and with marks.
+const KEPT: [u32; 4] = [3, 9, 18, 21];
+
+/// What devices are given for joins is kept for readers and compilers: the row programs of some queries, as EXPLAIN shows
+/// them. `UPDATE=1` rewrites them; the kernels made of them stand beside (gpu's own tests).
+#[test]
+fn programs_of_joins_are_as_stored() {
+    let folder = support::root().join("gpu/programs/generated");
+    let mut wrong = Vec::new();
+    for query in KEPT {
+        let path = support::root().join(format!("tests/tpch/queries_0.01/q{query}.sql"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let script = tempfile::NamedTempFile::new().expect("a file");
+        // The first run loads the columns, so that the plan is made with what is known of them.
+        std::fs::write(script.path(), format!("{text}\nexplain (codegen) {text}")).expect("a script");
+        let mut command = warpwise();
+        command.args(["sql", "--tpch", "0.01", "--device", "emulated", "-f"]).arg(script.path());
+        let shown = run(command, LIMIT).expect_success("explain (codegen)").stdout;
+        let mut found: Vec<String> = Vec::new();
+        let mut inside = false;
+        for line in shown.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()) {
+            if let Some(title) = line.strip_prefix("-- row program of pipeline ") {
+                let table = title.split_once(" over ").map_or("", |(_, table)| table);
+                found.push(format!("# Query {query} of TPC-H at scale 0.01, over {table}.\n\n"));
+                inside = true;
+            } else if line.starts_with("-- ") || line.starts_with('(') {
+                inside = false;
+            } else if let Some(last) = found.last_mut().filter(|_| inside) {
+                last.push_str(line);
+                last.push('\n');
+            }
+        }
+        assert!(found.len() > 2, "q{query}: {shown}");
+        for (at, program) in found.iter().enumerate() {
+            let path = folder.join(format!("q{query}-{at}.program"));
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, program).expect("a file");
+            }
+            if std::fs::read_to_string(&path).unwrap_or_default() != *program {
+                wrong.push(format!("{} is not what is made now; UPDATE=1 rewrites it", path.display()));
+            }
+        }
+        let behind = folder.join(format!("q{query}-{}.program", found.len()));
+        assert!(!behind.exists(), "{} is of no pipeline", behind.display());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -191,6 +191,23 @@ fn dense_groups_do_not_depend_on_their_number() {
     }
 }
 
+/// That keys lie in their domain is the caller's promise: where it is broken, rows are in a wrong group or in none, and nowhere else.
+#[test]
+fn keys_outside_of_their_domain_stay_within_the_groups() {
+    for (low, size) in [(10, 246), (10, 40), (0, 200), (200, 10)] {
+        let keys: Vec<u8> = (0..ROWS).map(|at| mixed(at) as u8).collect();
+        let columns = [column(Type::U8, &keys, None)];
+        let by = vec![Key { expr: ExprId(0), domain: Some(Domain { low, size }) }];
+        let sink = Sink::Group { keys: by, aggregates: vec![aggregate(AggregateOp::Count, None)], strategy: Strategy::Dense };
+        let pipeline = pipeline(&columns, vec![Expr::Column(ColumnId(0))], None, sink);
+        let none = Values { scalars: vec![], tables: vec![], indexes: vec![] };
+        let (output, _) = run(&pipeline, none, &chunks(&columns), 2).unwrap();
+        let counts: i64 = values::<i64>(&output, 1).into_iter().flatten().sum();
+        assert!(counts <= ROWS as i64, "{size} groups from {low}: {counts} rows");
+        assert!(output.rows <= size as usize, "{size} groups from {low}: {}", output.rows);
+    }
+}
+
 #[test]
 fn materialized_rows_keep_their_order() {
     let amounts: Vec<i32> = (0..ROWS).map(|at| mixed(at) as i32).collect();

@@ -24,7 +24,11 @@ const OCCUPANCY: u32 = 50;
 /// a machine of 2026 that does nothing else. Where that takes longer, so may the others.
 const LONGEST: Duration = Duration::from_millis(150);
 const EMPTY: Duration = Duration::from_millis(23);
+/// The longest that all kernels of a query take, likewise.
+const QUERY: Duration = Duration::from_millis(500);
 const TRIES: u32 = 5;
+/// As often one of many kernels is compiled.
+const FEW_TRIES: u32 = 2;
 
 /// So many random programs are compiled.
 const RANDOM: u64 = 30;
@@ -117,17 +121,17 @@ fn programs() -> BTreeMap<String, String> {
 
 /// Compiles, warm, some times; the time is that on the clock of the best, or that on the processor of all of them on
 /// average: other work on the machine is not the compiler's fault.
-fn compile_warm(compiler: &Compiler, name: &str, source: &str, architecture: u32) -> Compiled {
+fn compile_warm(compiler: &Compiler, name: &str, source: &str, architecture: u32, tries: u32) -> Compiled {
     let compile = || compiler.compile_cubin(source, architecture).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut best = compile();
     let began = processor_time();
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         let again = compile();
         assert_eq!(again.image, best.image, "{name}: the same text gives the same machine code");
         best.time = best.time.min(again.time);
     }
     if let (Some(began), Some(ended)) = (began, processor_time()) {
-        best.time = best.time.min((ended - began) / TRIES);
+        best.time = best.time.min((ended - began) / tries);
     }
     best
 }
@@ -144,13 +148,22 @@ fn processor_time() -> Option<Duration> {
 fn generated_kernels_compile_quickly_and_fill_a_multiprocessor() {
     let Some((compiler, _alone)) = compiler() else { return };
     let mut wrong = Vec::new();
+    // Of a query, whose kernels are named by it and a number: what they take together, and what they may.
+    let mut queries: BTreeMap<(String, u32), (Duration, Duration)> = BTreeMap::new();
     for (name, source) in programs() {
         for architecture in ARCHITECTURES {
-            let empty = compile_warm(&compiler, "(empty)", "extern \"C\" __global__ void empty() {}", architecture).time;
+            let query = name.split_once('-').map(|(query, _)| query.to_owned());
+            let tries = if query.is_some() { FEW_TRIES } else { TRIES };
+            let empty = "extern \"C\" __global__ void empty() {}";
+            let empty = compile_warm(&compiler, "(empty)", empty, architecture, tries).time;
             let longest = LONGEST.mul_f64((empty.as_secs_f64() / EMPTY.as_secs_f64()).max(1.0));
-            let compiled = compile_warm(&compiler, &name, &source, architecture);
+            let compiled = compile_warm(&compiler, &name, &source, architecture, tries);
             println!("{name} sm_{architecture}: {} bytes in {:.1?}, empty {empty:.1?}", compiled.image.len(), compiled.time);
-            if compiled.time > longest {
+            if let Some(query) = query {
+                let (took, may) = queries.entry((query, architecture)).or_default();
+                *took += compiled.time;
+                *may = QUERY.mul_f64(longest.as_secs_f64() / LONGEST.as_secs_f64()).max(*may);
+            } else if compiled.time > longest {
                 wrong.push(format!("{name} sm_{architecture}: compiling took {:.1?}", compiled.time));
             }
             let kernels = compiled.kernels().unwrap();
@@ -170,6 +183,13 @@ fn generated_kernels_compile_quickly_and_fill_a_multiprocessor() {
                     wrong.push(format!("{name} sm_{architecture}: {kernel:?}, {occupancy} % occupancy"));
                 }
             }
+        }
+    }
+    assert!(queries.len() >= ARCHITECTURES.len() * 4, "{queries:?}");
+    for ((query, architecture), (took, may)) in queries {
+        println!("{query} sm_{architecture}: all kernels in {took:.1?}");
+        if took > may {
+            wrong.push(format!("{query} sm_{architecture}: compiling all kernels took {took:.1?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

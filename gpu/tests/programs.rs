@@ -27,7 +27,7 @@ fn devices() -> Vec<Box<dyn Device>> {
     all.into_iter().filter(|device| wanted.as_ref().is_none_or(|name| *name == device.name())).collect()
 }
 
-/// Every `.program` file, in order.
+/// Every `.program` file, in order, but for those that stand for what is generated of them and say no rows.
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ fn files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                folders.extend(Some(path).filter(|path| !path.ends_with("generated")));
             } else if path.extension().is_some_and(|extension| extension == "program") {
                 found.push(path);
             }

@@ -118,8 +118,8 @@ fn query(
             Err(error) => return Ok(Err(error)),
         };
         record.runs.push(answer.times);
-        let first = run == 0;
-        let keep = arguments.answers.as_deref().filter(|_| first || seed.is_some());
+        let (first, last) = (run == 0, run + 1 == arguments.runs.get());
+        let keep = arguments.answers.as_deref().filter(|_| first || last || seed.is_some());
         if keep.is_none() && !(first && arguments.verify) {
             continue;
         }
@@ -142,7 +142,7 @@ fn query(
     Ok(Ok(record))
 }
 
-/// `q1.csv`; with drawn parameters the later runs too, as `q1-2.csv`.
+/// `q1.csv`; the last run too, as `q1-2.csv`, and with drawn parameters all between.
 fn write_answer(folder: &Path, query: &Query, run: usize, columns: &[Column], rows: &[Row]) -> Result<(), Failure> {
     let name = if run == 0 { format!("{}.csv", query.name()) } else { format!("{}-{run}.csv", query.name()) };
     let path = folder.join(name);

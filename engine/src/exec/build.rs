@@ -56,7 +56,7 @@ pub fn present(marks: &Held) -> Result<Built> {
     let form = Form::Direct { low: range.0, high: range.1, numbers: None, bits };
     let grouped = Grouped { rows: groups, groups, longest: u32::from(groups > 0), has_null: false, form, order: None };
     let key = Key { kind, ty, range, stride: 1, null: false, words: OnceLock::new() };
-    let found = Found { keys: vec![key], packed: false, grouped, bits: None };
+    let found = Found { keys: vec![key], packed: false, grouped, bits: None, each: Vec::new() };
     Ok(Built { rows: groups, columns: Vec::new(), found: Some(Arc::new(found)), passing: None, foreseen: false, certain: true })
 }
 
@@ -95,10 +95,14 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
         columns.push(column);
     }
     let wants = if join.kind.pairs() || join.filter.is_some() { Wants::Rows } else { Wants::Existence };
+    let each = match keys.as_slice() {
+        [] | [_] => Vec::new(),
+        keys => keys.iter().zip(&columns).map(|(key, column)| values_of(key, column)).collect(),
+    };
     if let Some(column) = packed(&mut keys, &columns, rows) {
         let mut grouped = group(&[&column], wants, threads, cancel)?;
         grouped.has_null = has_null(&columns);
-        return Ok(Found { keys, packed: true, grouped, bits: None });
+        return Ok(Found { keys, packed: true, grouped, bits: None, each });
     }
     let mut index: Vec<Column> = Vec::new();
     for (key, column) in keys.iter_mut().zip(&columns) {
@@ -122,7 +126,7 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
     // A row that is met because NULL equals NULL has no NULL in its keys.
     let has_null = join.kind == JoinKind::NullAwareAnti && has_null(&columns);
     let grouped = Grouped { has_null, ..grouped };
-    Ok(Found { keys, packed: false, grouped, bits })
+    Ok(Found { keys, packed: false, grouped, bits, each })
 }
 
 fn has_null(columns: &[&Column]) -> bool {
@@ -229,21 +233,45 @@ fn packed(keys: &mut [Key], columns: &[&Column], rows: usize) -> Option<Column> 
     Some(Column::new(ty, rows, padded(bytes), nullable.then(|| padded(valid))))
 }
 
+/// Which values of one of several keys there are, a bit each from the least on, and how many; `None` where that are too many bits,
+/// or they reject too few.
+fn values_of(key: &Key, column: &Column) -> Option<(Arc<Table>, u64)> {
+    let (low, high) = key.range;
+    if !Key::is_number(&key.kind) || key.null || column.ty.ty == Type::Bool {
+        return None;
+    }
+    // Places are computed in 64 bits.
+    i64::try_from(low).ok()?;
+    i64::try_from(high).ok()?;
+    let most = FEW_BITS.min(SMALL.max(column.rows as u64 * BIT_SPREAD));
+    let domain = u64::try_from(high.checked_sub(low)?.checked_add(1)?).ok().filter(|domain| (1..=most).contains(domain))?;
+    let bits = bits_from(column, low, domain);
+    let count = bits.values.count_set_bits_offset(0, domain as usize) as u64;
+    (count * 4 <= domain * 3).then_some((bits, count))
+}
+
 /// Which keys there are, a bit each from the least on; `None` where that are too many bits, or they reject too few.
 fn bits(column: &Column, range: Bounds, rows: u64) -> Option<Arc<Table>> {
+    i64::try_from(range.0).ok()?;
+    i64::try_from(range.1).ok()?;
     let domain = u64::try_from(range.1.checked_sub(range.0)?.checked_add(1)?).ok()?;
     if domain > MOST_BITS.min(rows.saturating_mul(BIT_SPREAD).max(FEW_BITS)) || domain < rows.saturating_mul(2) {
         return None;
     }
+    Some(bits_from(column, range.0, domain))
+}
+
+/// A bit for each number from `low` on that is in a column.
+fn bits_from(column: &Column, low: i128, domain: u64) -> Arc<Table> {
     let mut bits = vec![0u8; (domain as usize).div_ceil(8)];
     each_number(column, |row, value| {
         if is_valid(column, row) {
-            let at = (value - range.0) as usize;
+            let at = (value - low) as usize;
             bits[at / 8] |= 1 << (at % 8);
         }
     });
     let ty = TableType { element: Type::Bool, nullable: false };
-    Some(Arc::new(Table { ty, len: domain as usize, values: padded(bits), bytes: None, validity: None }))
+    Arc::new(Table { ty, len: domain as usize, values: padded(bits), bytes: None, validity: None })
 }
 
 /// Floats of 32 bits as such of 64.

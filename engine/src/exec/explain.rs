@@ -30,7 +30,8 @@ pub fn with_operators(plan: &Arc<dyn ExecutionPlan>, lines: impl Iterator<Item =
     let nodes = device_nodes(plan);
     let mut nodes = nodes.iter().filter_map(|node| node.downcast_ref::<DeviceExec>());
     let mut text = Vec::new();
-    for line in lines {
+    let lines: Vec<String> = lines.collect();
+    for line in with_exact_rows(plan, lines) {
         let indent = line.len() - line.trim_start().len();
         let is_device = line.trim_start().starts_with("DeviceExec");
         text.push(line);
@@ -39,6 +40,26 @@ pub fn with_operators(plan: &Arc<dyn ExecutionPlan>, lines: impl Iterator<Item =
         }
     }
     text
+}
+
+/// The lines of a plan, one for each node, with all digits of the rows that nodes gave: DataFusion prints three.
+fn with_exact_rows(plan: &Arc<dyn ExecutionPlan>, lines: Vec<String>) -> Vec<String> {
+    let mut rows = Vec::new();
+    let _ = plan.apply(|node| {
+        rows.push(node.metrics().and_then(|metrics| metrics.output_rows()));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if rows.len() != lines.len() {
+        return lines;
+    }
+    let exact = |(line, rows): (String, Option<usize>)| match (line.split_once("output_rows="), rows) {
+        (Some((front, rest)), Some(rows)) => {
+            let end = rest.find([',', ']']).unwrap_or(rest.len());
+            format!("{front}output_rows={rows}{}", &rest[end..])
+        }
+        (_, _) => line,
+    };
+    lines.into_iter().zip(rows).map(exact).collect()
 }
 
 fn operators(node: &DeviceExec, indent: usize) -> Vec<String> {

@@ -302,6 +302,21 @@ impl Inputs {
         Some(of_facts(&chain.table, at, &facts))
     }
 
+    /// How many values a column of a table has at most, as far as it is known to be few; `None` where nothing is known yet.
+    pub fn values(&self, table: &ScannedTable, column: usize) -> Option<u64> {
+        let segments = self.segments(table).ok()?;
+        let within = |(low, high): (i128, i128)| u64::try_from(high.checked_sub(low)?.checked_add(1)?).ok();
+        match self.kept.columns.facts_if_known(&request(table, column, &segments.names)) {
+            Some(facts) => {
+                let words = facts.words.as_ref().map(|words| words.len() as u64);
+                Some(words.or(facts.range.and_then(within)).unwrap_or(u64::MAX))
+            }
+            // It will never be loaded.
+            None if self.kept.refused.lock().contains_key(&(table.owner, column)) => Some(u64::MAX),
+            None => claim(table, &segments, column).and_then(within),
+        }
+    }
+
     /// The segments of which a row may pass the filters that stand before all else, as the statistics of their files tell.
     /// Where every column is there already it is not asked: chunks know more.
     pub fn wanted(&self, chain: &Chain, segments: Segments) -> Segments {

@@ -6,16 +6,19 @@
 
 use std::sync::Arc;
 
+use arrow::buffer::buffer_bin_and;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::physical_expr::expressions::Column as DataFusionColumn;
 use parking_lot::Mutex;
-use warpwise_gpu::program::Table;
+use warpwise_gpu::column::Column;
+use warpwise_gpu::join::{Form, present};
+use warpwise_gpu::program::{Table, ValueType};
 use warpwise_gpu::{Error, Kind, Result};
 
 use super::build::built;
 use super::report::{BuildReport, Report};
 use super::run::{Running, held};
-use crate::offload::built::{Builds, Built};
+use crate::offload::built::{Builds, Built, Passing};
 use crate::offload::plan::{Chain, End, Join, JoinKind, Stage, Step};
 
 /// Tables of fewer rows are grouped as quickly as they are found again.
@@ -144,14 +147,45 @@ impl Running<'_> {
             }
         };
         let rows = passing.as_ref().map_or(rows, |(_, count)| *count);
+        let passing = match passing {
+            Some((passing, count)) => {
+                let keys = self.passing_keys(&whole, &passing, join)?;
+                Some(Passing { rows: Arc::new(passing), count, keys })
+            }
+            None => None,
+        };
         let found = BuildReport { rows, form: whole.form(), report, ..BuildReport::default() };
         self.report.builds.insert(join.id, found);
         let built = match passing {
             None => whole,
-            Some((passing, count)) => Arc::new(whole.with((Arc::new(passing), count))),
+            Some(passing) => Arc::new(whole.with(passing)),
         };
         self.builds.insert(join.id, built);
         Ok(true)
+    }
+
+    /// The keys of the rows that pass, a bit each; `None` where a key does not lead to its row directly. A row of the other side
+    /// is then rejected by one bit, where it would have to find its partner to ask whether that counts.
+    fn passing_keys(&self, whole: &Built, passing: &Table, join: &Join) -> Result<Option<Arc<Table>>> {
+        let asks = join.kind == JoinKind::Inner;
+        let Some(found) = whole.found.as_ref().filter(|found| asks && !found.packed) else { return Ok(None) };
+        let (Form::Direct { low, numbers: Some(_), bits, .. }, None, [(_, key)]) =
+            (&found.grouped.form, &found.grouped.order, join.on.as_slice())
+        else {
+            return Ok(None);
+        };
+        let Some(key) = whole.columns.get(*key) else { return Ok(None) };
+        let values = key.table.values.clone();
+        let validity = match &key.table.validity {
+            Some(valid) => buffer_bin_and(valid, 0, &passing.values, 0, whole.rows),
+            None => passing.values.clone(),
+        };
+        let ty = ValueType { ty: key.table.ty.element, nullable: true };
+        if !ty.ty.is_integer() {
+            return Ok(None);
+        }
+        let column = Column::new(ty, whole.rows, values, Some(validity));
+        present(&column, *low, bits.len, self.devices.threads, self.cancel).map(Some)
     }
 
     /// Which of a table's rows pass the filters up to a step, a bit each, and how many do; `None` where that has no device form.

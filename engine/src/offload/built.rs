@@ -23,12 +23,23 @@ pub struct Built {
     pub columns: Vec<BuiltColumn>,
     /// How its rows are found; `None` of a join without keys, where each row is met.
     pub found: Option<Arc<Found>>,
-    /// Which rows count, a bit each, and how many do; all where it is none.
-    pub passing: Option<(Arc<Table>, u64)>,
+    /// Which rows count; all where it is none.
+    pub passing: Option<Passing>,
     /// Whether this is known before it has run: it has no rows then.
     pub foreseen: bool,
     /// Whether all is known of how its columns are stored.
     pub certain: bool,
+}
+
+/// Which rows of a build side count.
+#[derive(Debug, Clone)]
+pub struct Passing {
+    /// A bit for each row.
+    pub rows: Arc<Table>,
+    /// How many do.
+    pub count: u64,
+    /// A bit for each key from the least on, of the rows that count; there where keys find their rows directly.
+    pub keys: Option<Arc<Table>>,
 }
 
 /// A column of a build side.
@@ -53,6 +64,9 @@ pub struct Found {
     pub grouped: Grouped,
     /// Which keys there are, a bit each from the least of the one number on; there where that is few bits and rejects many.
     pub bits: Option<Arc<Table>>,
+    /// Of several keys: which values of each there are, a bit each from its least on, and how many; there where that is few bits
+    /// and rejects many rows.
+    pub each: Vec<Option<(Arc<Table>, u64)>>,
 }
 
 /// One key of a build side.
@@ -86,7 +100,7 @@ impl Built {
     }
 
     /// The same, of which only some rows count.
-    pub fn with(&self, passing: (Arc<Table>, u64)) -> Self {
+    pub fn with(&self, passing: Passing) -> Self {
         Self {
             rows: self.rows,
             columns: self.columns.clone(),
@@ -107,7 +121,8 @@ impl Built {
                 Form::Direct { numbers, bits, .. } => numbers.as_ref().map_or(0, |numbers| numbers.size()) + bits.size(),
                 Form::Hash { index } => index.size(),
             };
-            order + form + found.bits.as_ref().map_or(0, |bits| bits.size())
+            let each: usize = found.each.iter().flatten().map(|(bits, _)| bits.size()).sum();
+            order + form + each + found.bits.as_ref().map_or(0, |bits| bits.size())
         });
         of_columns.sum::<usize>() as u64 + of_index as u64
     }
@@ -123,11 +138,12 @@ impl Built {
         use warpwise_gpu::join::Form;
         let Some(found) = &self.found else { return (1.0, 1.0) };
         let keep = domain.map_or(1.0, |domain| (found.grouped.groups as f64 / domain).min(1.0));
-        let keep = keep * self.passing.as_ref().map_or(1.0, |(_, count)| *count as f64 / self.rows.max(1) as f64);
+        let keep = keep * self.passing.as_ref().map_or(1.0, |passing| passing.count as f64 / self.rows.max(1) as f64);
+        let by_key = self.passing.as_ref().and_then(|passing| passing.keys.as_ref());
         let values = match &found.grouped.form {
             // Most rows are told by these alone.
             Form::Hash { .. } if found.bits.is_some() => found.bits.as_ref().map_or(0, |bits| bits.len) as f64 / 8.0,
-            Form::Direct { numbers: Some(numbers), .. } => numbers.len as f64 * 4.0,
+            Form::Direct { numbers: Some(numbers), .. } if by_key.is_none() => numbers.len as f64 * 4.0,
             Form::Direct { bits, .. } => bits.len as f64 / 8.0,
             // A slot and what else is touched.
             Form::Hash { .. } => found.grouped.groups as f64 * 64.0,

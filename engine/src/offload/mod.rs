@@ -41,6 +41,7 @@ mod probe;
 mod project;
 mod push;
 mod refusal;
+mod reorder;
 mod scan;
 mod scope;
 mod statistic;
@@ -76,6 +77,7 @@ use crate::exec::table_scan::TableScanExec;
 use foresee::foresee;
 use lower::Knowledge;
 use plan::{Chain, Join, Stage, Step};
+use reorder::{Statistics, reordered};
 
 /// The rule.
 #[derive(Debug)]
@@ -195,14 +197,39 @@ impl Pass<'_> {
         if plan.downcast_ref::<TableScanExec>().is_some() || plan.children().is_empty() {
             return Ok(None);
         }
-        let chain = chain(plan)?;
+        let (chain, most) = match self.reordered(plan) {
+            // Where the order stands in the way, the plan's own may do.
+            Some(better) => self.taken(&better).or_else(|_| self.taken(plan))?,
+            None => self.taken(plan)?,
+        };
         if !chain.is_worth_it() {
             return Ok(None);
         }
-        self.is_no_flood(&chain)?;
-        let most = self.lowered(&chain)?;
         let fallback = unwrap_scans(Arc::clone(plan)).map_err(|error| Refusal::new(plan.name(), error.to_string()))?;
         Ok(Some(Arc::new(DeviceExec::new(chain, fallback, Arc::clone(self.devices), self.session.clone(), most))))
+    }
+
+    /// The chain of a subtree, and the most rows that it can leave.
+    fn taken(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<(Chain, Option<usize>), Refusal> {
+        let chain = chain(plan)?;
+        if !chain.is_worth_it() {
+            return Ok((chain, None));
+        }
+        self.is_no_flood(&chain)?;
+        let most = self.lowered(&chain)?;
+        Ok((chain, most))
+    }
+
+    /// The same plan with its joins in a better order; `None` where none is found.
+    fn reordered(&self, plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+        let known = Statistics::new(&self.devices.inputs);
+        let better = reordered(plan, &known).ok()?;
+        if known.unseen.get() {
+            // It shows when columns are loaded; the plan is made anew then.
+            self.devices.inputs.note_refusal_unseen();
+            return None;
+        }
+        (!Arc::ptr_eq(&better, plan)).then_some(better)
     }
 
     /// Refuses what leaves all pairs of many rows: they stream from DataFusion, and nobody keeps them.

@@ -116,6 +116,9 @@ impl Lowering<'_> {
             }
         }
         let demanded = matches!(join.kind, JoinKind::Inner | JoinKind::Semi);
+        if demanded {
+            self.each_alone(join, built, &keys, scope, around);
+        }
         let first = around.len();
         let met = self.met(join, built, &keys, if demanded { Some(around) } else { None });
         let mut mark = None;
@@ -123,7 +126,10 @@ impl Lowering<'_> {
             (JoinKind::Inner | JoinKind::Semi, Met::Tested(test, row)) => {
                 around.push(Around::If(test));
                 let place = self.met_row(built, row);
-                around.extend(self.counts().map(Around::If));
+                // Where a key says whether its row counts, that is tested already.
+                if built.passing.as_ref().is_none_or(|passing| passing.keys.is_none()) {
+                    around.extend(self.counts().map(Around::If));
+                }
                 self.as_one(first, join, built, &keys, scope, Some(place), around);
                 if !join.on.is_empty() && !join.null_equals_null {
                     let told_by = join.on.iter().zip(&keys).map(|((_, column), key)| (key.own, *column)).collect();
@@ -201,6 +207,29 @@ impl Lowering<'_> {
             self.fan_out = self.fan_out.saturating_mul(times);
         }
         self.joined_scope(join, &join.columns, &join.output, scope, mark)
+    }
+
+    /// Tests of one key of several: whether any row of the build side has it. They may be asked before the other keys are known.
+    fn each_alone(&mut self, join: &Join, built: &Built, keys: &[Wanted], scope: &Rc<Scope>, around: &mut Vec<Around>) {
+        let Some(found) = &built.found else { return };
+        for (((expr, _), wanted), (key, values)) in join.on.iter().zip(keys).zip(found.keys.iter().zip(&found.each)) {
+            let Some((bits, count)) = values else { continue };
+            if self.b.can_fault(wanted.own) {
+                continue;
+            }
+            let mut needs = Vec::new();
+            scope.partners(expr, &mut needs);
+            let mut tests = Vec::new();
+            if !self.covered(wanted.node, key) || self.b.ty(wanted.node).nullable {
+                tests.push(self.b.in_range(wanted.node, Some(key.range.0), Some(key.range.1)));
+            }
+            let place = self.place(wanted.node, key.range.0, true);
+            let table = self.b.shared_table(Arc::clone(bits));
+            tests.push(self.b.push(Expr::Lookup { table, index: place }));
+            let domain = self.b.bounds(wanted.own).and_then(|(low, high)| high.checked_sub(low));
+            let keep = domain.map_or(1.0, |domain| (*count as f64 / (domain as f64 + 1.0)).min(1.0));
+            around.push(Around::Tests(Tests { tests, partner: None, needs, keep, cost: 1.0 }));
+        }
     }
 
     /// Makes the tests of a join one thing, which may be asked before others: where nothing can fail in them.
@@ -294,8 +323,8 @@ impl Lowering<'_> {
     /// Whether the row that was met last is one that counts; `None` where all do.
     fn counts(&mut self) -> Option<ExprId> {
         let partner = self.partners.last()?;
-        let (index, (passing, _)) = (partner.row, partner.built.passing.clone()?);
-        let table = self.b.shared_table(passing);
+        let (index, passing) = (partner.row, partner.built.passing.clone()?);
+        let table = self.b.shared_table(passing.rows);
         Some(self.b.push(Expr::Lookup { table, index }))
     }
 
@@ -429,8 +458,15 @@ impl Lowering<'_> {
                         let less = |this: &mut Self, a| {
                             this.b.push(Expr::Arithmetic { op: Arithmetic::Subtract, a, b: one, fault: None })
                         };
+                        let by_key = built.passing.as_ref().and_then(|passing| passing.keys.clone());
                         if tested {
-                            let test = self.b.in_range(number, Some(1), None);
+                            let test = match by_key {
+                                Some(keys) => {
+                                    let table = self.b.shared_table(keys);
+                                    self.b.push(Expr::Lookup { table, index: place })
+                                }
+                                None => self.b.in_range(number, Some(1), None),
+                            };
                             let number = self.there(number, one);
                             Met::Tested(test, less(self, number))
                         } else {

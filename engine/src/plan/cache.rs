@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use parking_lot::Mutex;
 
@@ -111,6 +111,23 @@ impl Worth {
 }
 
 impl QueryPlan {
+    /// What stands for a shape that cannot be planned.
+    pub fn useless(settings: String) -> Self {
+        let schema = Arc::new(datafusion::common::DFSchema::empty());
+        Self {
+            touched: BTreeMap::new(),
+            settings,
+            logical: LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }),
+            optimized: Mutex::default(),
+            stable: true,
+            columns: [].into(),
+            parameters: Vec::new(),
+            ready: Mutex::default(),
+            renewed: AtomicU32::new(0),
+            sharing: Worth::new(Sharing::Useless),
+        }
+    }
+
     /// Whether every relation still is as it was.
     pub fn is_current(&self, snapshot: &Snapshot) -> bool {
         self.touched.iter().all(|(name, version)| {

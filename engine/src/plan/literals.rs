@@ -25,6 +25,8 @@ use crate::types::{Base, SqlType};
 
 /// The digits that a numeric constant's type has at least: one shape serves `9.5` and `10.5`.
 const DIGITS: u8 = 9;
+/// The most members of a list that are lifted.
+const MEMBERS: usize = 64;
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
@@ -54,7 +56,10 @@ pub fn lift(query: &Query, types: &[Option<SqlType>], count: usize, environment:
     let mut types = types.to_vec();
     types.resize(count, None);
     types.extend(lifted);
-    Some(Lifted { shape: shape.to_string(), query: shape, types, values })
+    let text = shape.to_string();
+    // A quote within quotes is printed as two, and so are two: such texts would be taken for one another.
+    let ambiguous = ["''", "\"\""].iter().any(|quotes| text.contains(quotes));
+    (!ambiguous).then_some(Lifted { shape: text, query: shape, types, values })
 }
 
 /// Whether every scan of a plan runs on a device.
@@ -154,7 +159,11 @@ impl Found {
     /// Puts a parameter in a literal's place.
     fn lift(&mut self, literal: &mut Expr, constant: Constant, beside: Option<String>) {
         let next = self.constants.len();
-        let at = *self.known.entry((literal.to_string(), beside)).or_insert(next);
+        let text = match &constant {
+            Constant::Typed(expr) => expr.to_string(),
+            Constant::Open(text) | Constant::Text(text) => format!("'{text}"),
+        };
+        let at = *self.known.entry((text, beside)).or_insert(next);
         if at == next {
             self.constants.push(constant);
         }
@@ -223,8 +232,12 @@ fn gives_its_type(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Substring { .. } | Expr::Trim { .. })
 }
 
-/// Whether the members of a list are literals of one form, and so of one type.
+/// Whether the members of a list are literals of one form, and so of one type; and not so many that their number would be one
+/// of many.
 fn are_alike(list: &[Expr]) -> bool {
+    if list.len() > MEMBERS {
+        return false;
+    }
     let whole =
         |expr: &Expr| matches!(expr, Expr::Value(v) if matches!(&v.value, Value::Number(n, _) if n.parse::<i32>().is_ok()));
     list.iter().all(|item| quoted(item).is_some()) || list.iter().all(whole)
@@ -357,6 +370,10 @@ mod tests {
         let found = lifted("SELECT i > 5 FROM t WHERE s = 'a' AND i < 7 OR s = 'a' AND k = 'a' GROUP BY i > 5").unwrap();
         assert_eq!(found.shape, "SELECT i > $1 FROM t WHERE s = $2 AND i < $3 OR s = $2 AND k = $4 GROUP BY i > $1");
         assert_eq!(found.values.len(), 4);
+        let quotes = lifted("SELECT 1 FROM t WHERE s = 'a''b' OR s = 'a''''b'").unwrap();
+        assert_eq!(quotes.shape, "SELECT 1 FROM t WHERE s = $1 OR s = $2");
+        assert!(lifted("SELECT 1 FROM t WHERE s = 'a' AND replace(s, 'a''b', 'x') = 'y'").is_none());
+        assert!(lifted("SELECT 1 FROM t AS \"a\"\"b\" WHERE s = 'a'").is_none());
     }
 
     #[test]

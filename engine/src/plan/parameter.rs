@@ -7,7 +7,9 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow::array::new_empty_array;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};
@@ -22,12 +24,22 @@ use crate::function::error::wrap;
 
 /// The values that a plan's parameters have in the execution at hand.
 #[derive(Debug, Default)]
-pub struct Slots(RwLock<Vec<ScalarValue>>);
+pub struct Slots {
+    values: RwLock<Vec<ScalarValue>>,
+    /// Whether the plan is in the making.
+    planning: AtomicBool,
+}
 
 impl Slots {
     /// Fills the slots; `$1` first.
     pub fn bind(&self, values: Vec<ScalarValue>) {
-        *self.0.write() = values;
+        *self.values.write() = values;
+    }
+
+    /// Says whether the plan is in the making. What DataFusion then computes of no rows it would keep for constant, such as the
+    /// members of an IN list; other executions have other values.
+    pub fn set_planning(&self, planning: bool) {
+        self.planning.store(planning, Ordering::Relaxed);
     }
 }
 
@@ -86,8 +98,11 @@ impl ScalarUDFImpl for Parameter {
         Ok(format!("${}", self.number))
     }
 
-    fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let value = self.slots.0.read().get(self.number - 1).cloned();
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if args.number_rows == 0 && self.slots.planning.load(Ordering::Relaxed) {
+            return Ok(ColumnarValue::Array(new_empty_array(self.field.data_type())));
+        }
+        let value = self.slots.values.read().get(self.number - 1).cloned();
         value
             .map(ColumnarValue::Scalar)
             .ok_or_else(|| wrap(Error::new(Condition::UndefinedParameter, format!("there is no parameter ${}", self.number))))

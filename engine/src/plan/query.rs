@@ -101,7 +101,17 @@ impl Planning {
         let plan = match self.cache.get(&key, &self.snapshot) {
             Some(plan) => plan,
             None => {
-                let mut made = self.make(&lifted.query, &key.types, &dialect::Demands::new()).ok()?;
+                let mut made = match self.make(&lifted.query, &key.types, &dialect::Demands::new()) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        use Condition as C;
+                        // It is not tried again, unless something is missing, which may come.
+                        if !matches!(error.condition, C::UndefinedTable | C::UndefinedColumn | C::UndefinedFunction) {
+                            self.cache.put(key, Arc::new(QueryPlan::useless(self.fingerprint.clone())));
+                        }
+                        return None;
+                    }
+                };
                 let open = key.types.iter().zip(&made.parameters).skip(count).filter(|(given, _)| given.is_none());
                 let sharing =
                     if open.into_iter().all(|(_, t)| literals::is_sure(*t)) { Sharing::Untried } else { Sharing::Useless };
@@ -213,7 +223,10 @@ impl Planning {
             return Ok(Ready { physical, slots, reusable, unseen: unseen() });
         }
         let installed = parameter::install(LogicalPlan::clone(&optimized), &slots).map_err(translate)?;
-        match self.physical(&installed).await {
+        slots.set_planning(true);
+        let physical = self.physical(&installed).await;
+        slots.set_planning(false);
+        match physical {
             Ok(physical) => {
                 let reusable = is_reusable(&physical);
                 Ok(Ready { physical, slots, reusable, unseen: unseen() })

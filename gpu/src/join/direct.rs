@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::words::of;
 use super::work::{Source, Work, range_of, valid};
@@ -116,6 +116,33 @@ fn exists(work: &Work<'_>, places: Places<'_>, domain: usize) -> Result<(Arc<Tab
     })?;
     let bytes: &[u8] = bytes.read();
     pack(work, domain, |range, out| out.copy_from_slice(&bytes[range]))
+}
+
+/// A bit for each place that a key takes, where keys mostly ascend: what lies in one word is collected before it is written.
+pub(super) fn bits(work: &Work<'_>, key: &Column, low: i128, domain: usize) -> Result<Arc<Table>> {
+    let words = domain.div_ceil(64);
+    let memory = work.zeros::<AtomicU64>(words + 8)?;
+    let set: &[AtomicU64] = memory.get();
+    let places = Places { key, low };
+    work.each_range(key.rows, |range| {
+        let (mut at, mut collected) = (0, 0);
+        with_place!(places, place => valid(key, range, |row| {
+            let place = place(row);
+            if place / 64 != at {
+                if collected != 0 {
+                    set[at].fetch_or(collected, Ordering::Relaxed);
+                }
+                (at, collected) = (place / 64, 0);
+            }
+            collected |= 1 << (place % 64);
+        }));
+        if collected != 0 {
+            set[at].fetch_or(collected, Ordering::Relaxed);
+        }
+        Ok(())
+    })?;
+    let ty = TableType { element: Type::Bool, nullable: false };
+    Ok(Arc::new(Table { ty, len: domain, values: memory.into_buffer(), bytes: None, validity: None }))
 }
 
 /// Bits of so many places, and how many are set. `fill` writes a byte of 0 or 1 for each of a run of places.

@@ -84,6 +84,18 @@ pub struct Order {
     pub rows: Option<Arc<Table>>,
 }
 
+/// A bit for each key of a column of integers from `low` on, set where a row has it that is not NULL, on at most so many threads
+/// (0: all). All such keys lie within `domain` of `low`.
+///
+/// It is quick where keys mostly ascend. `Invalid`: the key is no integer.
+pub fn present(key: &Column, low: i128, domain: usize, threads: usize, cancel: &Cancel) -> Result<Arc<Table>> {
+    check(&[key], key.rows)?;
+    if !key.ty.ty.is_integer() {
+        return Err(Error::Invalid("bits of keys that are no integers".to_owned()));
+    }
+    direct::bits(&Work::new(threads, cancel), key, low, domain)
+}
+
 /// Groups rows by their keys, on at most so many threads of the processor (0: all).
 ///
 /// Keys are columns of any type and equal length, at least one. `Unsupported`: more rows than numbers of 32 bits name.

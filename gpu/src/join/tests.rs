@@ -211,3 +211,29 @@ fn a_cancelled_run_ends() {
     cancel.cancel();
     assert_eq!(group(&[&column], Wants::Rows, 0, &cancel).unwrap_err(), Error::Cancelled);
 }
+
+#[test]
+fn bits_of_keys_are_those_of_a_set() {
+    let mut random = Random::new(11);
+    for (ty, domain) in [(Type::I16, 300), (Type::U32, 100_000), (Type::I64, 5), (Type::I32, 70_000)] {
+        for rows in [0, 1, 63, 64, 65, 1000, 100_000] {
+            for ascends in [false, true] {
+                let low = if matches!(ty, Type::U32) { 7 } else { -3 };
+                let mut keys: Vec<i128> = (0..rows).map(|_| low + random.below(domain) as i128).collect();
+                if ascends {
+                    keys.sort_unstable();
+                }
+                let values: Vec<Value> = keys.iter().map(|key| (random.below(3) > 0).then_some(Scalar::Int(*key))).collect();
+                let column = write_column(ValueType { ty, nullable: true }, &values);
+                let bits = present(&column, low, domain, 2, &Cancel::default()).unwrap();
+                let there: std::collections::BTreeSet<i128> =
+                    values.iter().flatten().map(|value| if let Scalar::Int(key) = value { *key } else { 0 }).collect();
+                for (at, bit) in read_table(&bits).iter().enumerate() {
+                    assert_eq!(*bit == Some(Scalar::Bool(true)), there.contains(&(low + at as i128)), "{ty:?} {rows} {at}");
+                }
+            }
+        }
+    }
+    let texts = write_column(ValueType { ty: Type::Text, nullable: true }, &[None]);
+    assert!(matches!(present(&texts, 0, 1, 1, &Cancel::default()), Err(Error::Invalid(_))));
+}

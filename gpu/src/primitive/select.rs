@@ -298,6 +298,172 @@ mod lanes {
     }
 }
 
+/// Bits by number, from a least one on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bits<'a> {
+    /// The bits, eight a byte, lowest first.
+    pub bytes: &'a [u8],
+    /// How many of them count.
+    pub length: u64,
+    /// The number of the first.
+    pub low: i64,
+}
+
+/// As many rows of a word are asked about one by one.
+const SCATTERED: u32 = 6;
+
+impl Bits<'_> {
+    /// The bit of a number; false of those that have none. There is a byte at least.
+    #[inline(always)]
+    fn of(&self, value: i64) -> bool {
+        let place = value.wrapping_sub(self.low) as u64;
+        let inside = place < self.length;
+        let place = if inside { place } else { 0 };
+        // SAFETY: it is less than the length, of which the bytes hold a bit each, or the first.
+        inside & (unsafe { *self.bytes.get_unchecked((place / 8) as usize) } >> (place % 8) & 1 == 1)
+    }
+
+    /// The mask of the rows whose number's bit is set, as far as they are in another one.
+    ///
+    /// # Safety
+    ///
+    /// `values` points at `rows` values, at most [`BLOCK`].
+    pub unsafe fn test<T: Number>(&self, values: *const T, rows: usize, within: &Mask, out: &mut Mask) {
+        let length = self.length.min(self.bytes.len() as u64 * 8);
+        let bits = Self { length, ..*self };
+        if length == 0 {
+            out[..rows.div_ceil(64)].fill(0);
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if level() == Level::Avx512 && T::GATHERS && bits.is_near::<T>() {
+            // SAFETY: the processor has these instructions; places fit, and words of 32 bits lie in the bytes.
+            unsafe { bits.test_avx512(values, rows, within, out) };
+            return;
+        }
+        // SAFETY: `at` is less than `rows`.
+        test(rows, out, |at| bits.of(unsafe { values.add(at).read_unaligned() }.number()));
+    }
+
+    /// Whether places can be computed in 32 bits, and read as words of 32.
+    fn is_near<T: Number>(&self) -> bool {
+        let (least, greatest) = T::RANGE;
+        let last = self.low.checked_add_unsigned(self.length);
+        self.length <= 1 << 31
+            && least <= self.low
+            && last.is_some_and(|last| last - 1 <= greatest)
+            && (self.length as usize).div_ceil(32) * 4 <= self.bytes.len()
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::test`]; the processor has AVX-512, and the bits are near.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")]
+    unsafe fn test_avx512<T: Number>(&self, values: *const T, rows: usize, within: &Mask, out: &mut Mask) {
+        use std::arch::x86_64::*;
+        let (low, length) = (_mm512_set1_epi32(self.low as i32), _mm512_set1_epi32(self.length as i32));
+        let (five, ones) = (_mm512_set1_epi32(31), _mm512_set1_epi32(1));
+        for (word, out) in out.iter_mut().enumerate().take(rows.div_ceil(64)) {
+            let (begin, mut wanted) = (word * 64, within[word]);
+            let mut found = 0;
+            if wanted.count_ones() <= SCATTERED {
+                while wanted != 0 {
+                    let at = wanted.trailing_zeros() as usize;
+                    // SAFETY: rows of the mask are less than `rows`.
+                    found |= u64::from(self.of(unsafe { values.add(begin + at).read_unaligned() }.number())) << at;
+                    wanted &= wanted - 1;
+                }
+                *out = found;
+                continue;
+            }
+            for part in 0..4 {
+                let live = (rows - begin).saturating_sub(part * 16).min(16);
+                let keep = (wanted >> (part * 16)) as u16 & ((1u32 << live) - 1) as u16;
+                if keep == 0 {
+                    continue;
+                }
+                // SAFETY: lanes that the mask leaves out are not read.
+                let value = unsafe { T::load(values.add(begin + part * 16), ((1u32 << live) - 1) as u16) };
+                let place = _mm512_sub_epi32(value, low);
+                let inside = _mm512_mask_cmplt_epu32_mask(keep, place, length);
+                // SAFETY: a place that is less than the length lies in a whole word of the bytes.
+                let bits = unsafe {
+                    _mm512_mask_i32gather_epi32::<4>(
+                        _mm512_setzero_si512(),
+                        inside,
+                        _mm512_srli_epi32::<5>(place),
+                        self.bytes.as_ptr().cast(),
+                    )
+                };
+                let bits = _mm512_srlv_epi32(bits, _mm512_and_si512(place, five));
+                found |= u64::from(_mm512_mask_test_epi32_mask(inside, bits, ones)) << (part * 16);
+            }
+            *out = found;
+        }
+    }
+}
+
+/// An integer whose bit can be looked up.
+pub trait Number: Copy {
+    /// The least and the greatest.
+    const RANGE: (i64, i64) = (0, 0);
+    /// Whether sixteen of them can be loaded as lanes of 32 bits.
+    const GATHERS: bool = false;
+
+    /// It, or its lowest 64 bits.
+    fn number(self) -> i64;
+
+    /// Sixteen of them; those that the mask leaves out are not read.
+    ///
+    /// # Safety
+    ///
+    /// `values` points at what the mask names; the processor has AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn load(values: *const Self, mask: u16) -> std::arch::x86_64::__m512i {
+        let _ = (values, mask);
+        unreachable!("such numbers are not gathered")
+    }
+}
+
+macro_rules! numbers {
+    ($($ty:ty $(, $load:ident, $widen:ident)?;)*) => {$(
+        impl Number for $ty {
+            $(
+                const RANGE: (i64, i64) = (<$ty>::MIN as i64, <$ty>::MAX as i64);
+                const GATHERS: bool = true;
+
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+                unsafe fn load(values: *const Self, mask: u16) -> std::arch::x86_64::__m512i {
+                    use std::arch::x86_64::*;
+                    // SAFETY: as this function's own.
+                    $widen(unsafe { $load(mask, values.cast()) })
+                }
+            )?
+
+            #[inline(always)]
+            fn number(self) -> i64 {
+                self as i64
+            }
+        }
+    )*};
+}
+
+#[cfg(target_arch = "x86_64")]
+use std::convert::identity;
+
+numbers! {
+    u8, _mm_maskz_loadu_epi8, _mm512_cvtepu8_epi32;
+    i8, _mm_maskz_loadu_epi8, _mm512_cvtepi8_epi32;
+    u16, _mm256_maskz_loadu_epi16, _mm512_cvtepu16_epi32;
+    i16, _mm256_maskz_loadu_epi16, _mm512_cvtepi16_epi32;
+    u32, _mm512_maskz_loadu_epi32, identity;
+    i32, _mm512_maskz_loadu_epi32, identity;
+    i64;
+    i128;
+}
+
 /// Keeps of a mask the rows whose bit is set, and says whether any is left.
 ///
 /// # Safety
@@ -464,6 +630,47 @@ mod tests {
         check(&(0..BLOCK).map(|at| i128::from(of(at))).collect::<Vec<_>>(), 1 << 40, 1 << 49);
         check(&(0..BLOCK).map(|at| if at % 9 == 0 { f64::NAN } else { of(at) as f64 }).collect::<Vec<_>>(), 5.0, f64::NAN);
         check(&(0..BLOCK).map(|at| if at % 9 == 0 { -0.0 } else { of(at) as f32 }).collect::<Vec<_>>(), 0.0, 1e12);
+    }
+
+    fn check_bits<T: Number + std::fmt::Debug>(values: &[T], low: i64, length: u64) {
+        let bytes: Vec<u8> = (0..length.div_ceil(512) * 64).map(|at| (at * 151 + 7) as u8).collect();
+        let bits = Bits { bytes: &bytes, length, low };
+        let within = |every: usize| {
+            let mut mask = [0; WORDS];
+            (0..values.len()).filter(|at| at % every == 0).for_each(|at| mask[at / 64] |= 1 << (at % 64));
+            mask
+        };
+        for rows in [1, 7, 16, 63, 64, 65, 500, values.len()] {
+            for within in [all(rows), within(3), within(40)] {
+                let within: Mask = std::array::from_fn(|at| within[at] & all(rows)[at]);
+                let mut mask = [0; WORDS];
+                // SAFETY: `rows` is at most the length.
+                unsafe { bits.test(values.as_ptr(), rows, &within, &mut mask) };
+                for (at, value) in values.iter().enumerate().filter(|(at, _)| within[at / 64] >> (at % 64) & 1 == 1) {
+                    let place = i128::from(value.number()) - i128::from(low);
+                    let expected = (0..i128::from(length)).contains(&place) && bytes[place as usize / 8] >> (place % 8) & 1 == 1;
+                    assert_eq!(mask[at / 64] >> (at % 64) & 1 == 1, expected, "{value:?} from {low}, {length} bits");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_are_looked_up_by_number() {
+        let mixed = |at: usize| ((at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 13) as i64;
+        for (low, length) in [(0, 256), (3, 100), (-5, 77), (-128, 1 << 16), (1 << 20, 1 << 22), (i64::from(i32::MAX) - 9, 10)] {
+            check_bits(&(0..BLOCK).map(|at| mixed(at) as u8).collect::<Vec<_>>(), low, length);
+            check_bits(&(0..BLOCK).map(|at| mixed(at) as i8).collect::<Vec<_>>(), low, length);
+            check_bits(&(0..BLOCK).map(|at| mixed(at) as u16).collect::<Vec<_>>(), low, length);
+            check_bits(&(0..BLOCK).map(|at| mixed(at) as i16).collect::<Vec<_>>(), low, length);
+            let near = |at: usize| if at.is_multiple_of(7) { mixed(at) } else { low.wrapping_add(mixed(at) % length as i64) };
+            check_bits(&(0..BLOCK).map(|at| near(at) as u32).collect::<Vec<_>>(), low, length);
+            check_bits(&(0..BLOCK).map(|at| near(at) as i32).collect::<Vec<_>>(), low, length);
+            check_bits(&(0..BLOCK).map(near).collect::<Vec<_>>(), low, length);
+            check_bits(&[i32::MIN, i32::MAX, -1, 0, 1], low, length);
+            check_bits(&[i64::MIN, i64::MAX, -1, 0, 1], low, length);
+            check_bits(&[u32::MAX, 0, 1 << 31], low, length);
+        }
     }
 
     #[test]

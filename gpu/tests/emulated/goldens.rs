@@ -4,6 +4,7 @@ use std::path::Path;
 
 use warpwise_gpu::codegen::cuda::generate;
 use warpwise_gpu::program::Pipeline;
+use warpwise_gpu::program::text::parse;
 
 use crate::programs;
 
@@ -35,6 +36,23 @@ fn q1_is_as_stored() {
 #[test]
 fn contains_is_as_stored() {
     check("contains", &programs::contains());
+}
+
+/// The kernels of joins: of the row programs of some of TPC-H's queries, which stand beside them.
+#[test]
+fn joins_are_as_stored() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/generated");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "program") {
+            let program =
+                parse(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            check(&path.file_stem().unwrap().to_string_lossy(), &program);
+            count += 1;
+        }
+    }
+    assert!(count > 12, "{count} programs");
 }
 
 /// Random kernels for whoever has NVRTC: `KERNELS` names the folder.

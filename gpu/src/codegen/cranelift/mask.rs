@@ -2,7 +2,7 @@
 //!
 //! Not covered: comparisons of computed values, floats against one another, columns of different types.
 
-use crate::program::{Comparison, Expr, ExprId, Pipeline, TableId, Type};
+use crate::program::{Arithmetic, Comparison, Expr, ExprId, Pipeline, TableId, Type};
 
 /// What a row must be for its bit to be set: true, not merely not false.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +45,14 @@ pub enum Ask {
         /// The table.
         table: TableId,
     },
-    /// What a table of bits says of it.
+    /// What a table of bits says of it, or of its distance from a parameter.
     Lookup {
         /// The column.
         column: u32,
         /// Its type.
         ty: Type,
+        /// What is taken from it.
+        less: Option<u32>,
         /// The table.
         table: TableId,
     },
@@ -97,11 +99,12 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
         }
         Expr::Lookup { table, index } => {
             let found = pipeline.tables[table.0 as usize];
-            let (column, ty) = column(index)?;
             if found.nullable || found.element != Type::Bool {
                 return None;
             }
-            one(Ask::Lookup { column, ty, table }, column)
+            let (of, less) = place(pipeline, index);
+            let (column, ty) = column(of).filter(|(_, ty)| ty.is_integer() && ty.bits() <= 64)?;
+            one(Ask::Lookup { column, ty, less, table }, column)
         }
         Expr::Compare { op, a, b } => {
             let ((a, ty), (b, _)) = (column(a)?, column(b)?);
@@ -140,6 +143,27 @@ pub fn test(pipeline: &Pipeline, id: ExprId, wanted: bool) -> Option<Test> {
         | Expr::Current(_)
         | Expr::Place { .. } => None,
     }
+}
+
+/// What a place in a table is the distance of, and the parameter that it is taken from, if any. Integers that are the same in
+/// another type are looked through: that they fit is known of all rows that come so far.
+fn place(pipeline: &Pipeline, index: ExprId) -> (ExprId, Option<u32>) {
+    let bare = |mut id: ExprId| {
+        while let Expr::Cast { to, a, fault: None } = *pipeline.expr(id)
+            && to.is_integer()
+        {
+            id = a;
+        }
+        id
+    };
+    let index = bare(index);
+    if let Expr::Arithmetic { op: Arithmetic::Subtract, a, b, fault: None } = *pipeline.expr(index)
+        && let Expr::Parameter(less) = *pipeline.expr(b)
+        && pipeline.parameters.get(less.0 as usize) == Some(&Type::I64)
+    {
+        return (bare(a), Some(less.0));
+    }
+    (index, None)
 }
 
 /// AND is true where both are, and false where any is; OR the other way round.

@@ -531,4 +531,23 @@ mod tests {
         assert!(!is_refused(group("single", "", &states)));
         assert_eq!(within(DENSE_BYTES, DENSE_BYTES, ""), Ok(()));
     }
+
+    /// Whether the first rows of a column are found by what is near the worst kept so far.
+    fn is_near(column: &str, order: &str) -> bool {
+        let head = format!("pipeline\n  column 0 {column}\n  column 1 i64\n  %0 = column 0\n  %1 = column 1\n");
+        let text = format!("{head}  body\n    emit\n  top_k 10\n{order}    column %1\n");
+        let code = Code::compile(&parse(&text).unwrap()).unwrap();
+        let SinkCode::TopK { near, .. } = &code.sink else { panic!("{text}") };
+        near.is_some()
+    }
+
+    /// Rows beyond the worst are passed over where the order begins with a column of integers that are there.
+    #[test]
+    fn far_rows_are_passed_over_where_that_is_right() {
+        assert!(is_near("i32", "    order %0\n"));
+        assert!(is_near("u16", "    order %0 descending\n    order %1\n"));
+        assert!(!is_near("i32 nullable", "    order %0\n"));
+        assert!(!is_near("f64", "    order %0\n"));
+        assert!(!is_near("i128", "    order %0\n"));
+    }
 }

@@ -167,3 +167,14 @@ fn snake(name: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_have_the_names_of_their_files() {
+        assert_eq!(snake("TopK"), "top_k");
+        assert_eq!(snake("Prelude"), "prelude");
+    }
+}

@@ -85,13 +85,23 @@ impl Bound {
     ///
     /// The views are of a block of `rows` rows, of columns of the pipeline's types.
     pub(super) unsafe fn mask(&self, views: &[ColumnView], rows: usize, out: &mut Mask) {
+        // SAFETY: as this function's own.
+        unsafe { self.mask_within(&select::all(rows), views, rows, out) };
+    }
+
+    /// The same, of some rows alone; what is said of others may be anything.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::mask`].
+    unsafe fn mask_within(&self, within: &Mask, views: &[ColumnView], rows: usize, out: &mut Mask) {
         match self {
             Self::All(tests) => {
-                *out = select::all(rows);
+                *out = *within;
                 for test in tests {
                     let mut found = [0; WORDS];
                     // SAFETY: as this function's own.
-                    unsafe { test.mask(views, rows, &mut found) };
+                    unsafe { test.mask_within(out, views, rows, &mut found) };
                     let mut any = 0;
                     for (out, found) in out.iter_mut().zip(&found) {
                         *out &= found;
@@ -107,14 +117,14 @@ impl Bound {
                 for test in tests {
                     let mut found = [0; WORDS];
                     // SAFETY: as this function's own.
-                    unsafe { test.mask(views, rows, &mut found) };
+                    unsafe { test.mask_within(within, views, rows, &mut found) };
                     out.iter_mut().zip(&found).for_each(|(out, found)| *out |= found);
                 }
             }
             Self::Column { ask, strict, flip } => {
                 *out = [0; WORDS];
                 // SAFETY: as this function's own.
-                unsafe { ask.mask(views, rows, out) };
+                unsafe { ask.mask(within, views, rows, out) };
                 if *flip {
                     let all = select::all(rows);
                     out.iter_mut().zip(&all).for_each(|(out, all)| *out = all & !*out);
@@ -190,7 +200,13 @@ impl Asked {
                     None => Self::Member { column, ty, table },
                 }
             }
-            Ask::Lookup { column, ty, table } => Self::Bits { column, ty, low: 0, bits: values.tables[table.0 as usize].clone() },
+            Ask::Lookup { column, ty, less, table } => {
+                let low = match less.map(|less| &values.scalars[less as usize]) {
+                    Some(Scalar::Int(low)) => *low as i64,
+                    _ => 0,
+                };
+                Self::Bits { column, ty, low, bits: values.tables[table.0 as usize].clone() }
+            }
             Ask::Bit { column } => Self::Bit { column },
             Ask::Valid { column } => Self::Valid { column },
             Ask::Compare { op, ty, a, b } => Self::Compare { op, ty, a, b },
@@ -199,8 +215,8 @@ impl Asked {
 
     /// # Safety
     ///
-    /// As [`Bound::mask`].
-    pub(super) unsafe fn mask(&self, views: &[ColumnView], rows: usize, out: &mut Mask) {
+    /// As [`Bound::mask_within`].
+    pub(super) unsafe fn mask(&self, within: &Mask, views: &[ColumnView], rows: usize, out: &mut Mask) {
         let values = |column: u32| views[column as usize].values;
         match self {
             Self::Range { column, ty, low, high } => {
@@ -220,7 +236,7 @@ impl Asked {
             Self::Bits { column, ty, low, bits } => {
                 let values = values(*column);
                 let (table, length) = (bits.values.as_ptr(), bits.len as u64);
-                if *ty == Type::U8 && bits.len <= 64 {
+                if *ty == Type::U8 && *low == 0 && bits.len <= 64 {
                     // SAFETY: a table has 64 bytes at least.
                     let word = u64::from_le(unsafe { table.cast::<u64>().read_unaligned() });
                     let keep = if length == 64 { u64::MAX } else { (1u64 << length) - 1 };
@@ -232,16 +248,10 @@ impl Asked {
                     });
                     return;
                 }
-                #[expect(clippy::unnecessary_cast, reason = "only of one of the types")]
-                let () = with_integer!(*ty, T => {
-                    let values = values.cast::<T>();
-                    // SAFETY: the column holds so many values; a place past the table is not read.
-                    select::test(rows, out, |at| unsafe {
-                        let place = (values.add(at).read_unaligned() as i64).wrapping_sub(*low) as u64;
-                        let inside = place < length;
-                        let place = if inside { place } else { 0 };
-                        inside & (*table.add((place / 8) as usize) >> (place % 8) & 1 == 1)
-                    });
+                let bits = select::Bits { bytes: &bits.values, length, low: *low };
+                with_integer!(*ty, T => {
+                    // SAFETY: the column holds so many values of this type.
+                    unsafe { bits.test::<T>(values.cast(), rows, within, out) }
                 });
             }
             Self::Member { column, ty, table } => {

@@ -366,7 +366,7 @@ impl Worker {
             if let Some((near, (low, high))) = near {
                 let ask = Asked::Range { column: near.column, ty: near.ty, low: Scalar::Int(low), high: Scalar::Int(high) };
                 // SAFETY: as this function's own.
-                unsafe { ask.mask(&self.views, rows, &mut found) };
+                unsafe { ask.mask(&select::all(rows), &self.views, rows, &mut found) };
                 if found.iter().all(|word| *word == 0) {
                     return Ok(());
                 }
