@@ -42,7 +42,6 @@ pub(super) fn write_materialize(mut this: Loop<'_, '_>, columns: &[ExprId], conf
 pub(super) fn write_mark(mut this: Loop<'_, '_>, at: ExprId, config: isa::TargetFrontendConfig) {
     let marks = this.field(offset_of!(Context, entries), types::I64);
     let rows = this.field(offset_of!(Context, taken), types::I64);
-    let (_, elsewhere) = this.out();
     this.begin();
     let held = this.evaluate(at);
     // A number below 0 is a very large one. What names no row marks a byte behind the last.
@@ -53,9 +52,6 @@ pub(super) fn write_mark(mut this: Loop<'_, '_>, at: ExprId, config: isa::Target
     }
     let one = this.int(types::I8, 1);
     let address = this.b.ins().iadd(marks, number);
-    // What is marked is only read: cores take a line that another one writes from each other again and again.
-    let known = this.b.ins().load(types::I8, plain(), address, 0);
-    let address = this.b.ins().select(known, elsewhere, address);
     this.b.ins().store(plain(), one, address, 0);
     this.end();
     let zero = this.int(types::I64, 0);
