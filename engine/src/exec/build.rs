@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use warpwise_gpu::column::{Column, Output};
-use warpwise_gpu::join::{Form, Grouped, Wants, group};
+use warpwise_gpu::join::{Form, Grouped, Wants, group, present as keys_of};
 use warpwise_gpu::program::values::padded;
-use warpwise_gpu::program::{Bounds, Table, TableType, Type, ValueType};
+use warpwise_gpu::program::{Bounds, Table, Type, ValueType};
 use warpwise_gpu::{Cancel, Error, Result};
 
 use super::branches::stored;
@@ -97,7 +97,7 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
     let wants = if join.kind.pairs() || join.filter.is_some() { Wants::Rows } else { Wants::Existence };
     let each = match keys.as_slice() {
         [] | [_] => Vec::new(),
-        keys => keys.iter().zip(&columns).map(|(key, column)| values_of(key, column)).collect(),
+        keys => keys.iter().zip(&columns).map(|(key, column)| values_of(key, column, threads, cancel)).collect::<Result<_>>()?,
     };
     if let Some(column) = packed(&mut keys, &columns, rows) {
         let mut grouped = group(&[&column], wants, threads, cancel)?;
@@ -120,7 +120,9 @@ fn found(join: &Join, held: &Held, threads: usize, cancel: &Cancel) -> Result<Fo
     }
     let grouped = group(&index.iter().collect::<Vec<_>>(), wants, threads, cancel)?;
     let bits = match (&grouped.form, keys.as_slice(), index.as_slice()) {
-        (Form::Hash { .. }, [key], [column]) if Key::is_number(&key.kind) && !key.null => bits(column, key.range, rows as u64),
+        (Form::Hash { .. }, [key], [column]) if Key::is_number(&key.kind) && !key.null => {
+            bits(column, key.range, threads, cancel)?
+        }
         (_, _, _) => None,
     };
     // A row that is met because NULL equals NULL has no NULL in its keys.
@@ -235,43 +237,27 @@ fn packed(keys: &mut [Key], columns: &[&Column], rows: usize) -> Option<Column> 
 
 /// Which values of one of several keys there are, a bit each from the least on, and how many; `None` where that are too many bits,
 /// or they reject too few.
-fn values_of(key: &Key, column: &Column) -> Option<(Arc<Table>, u64)> {
-    let (low, high) = key.range;
-    if !Key::is_number(&key.kind) || key.null || column.ty.ty == Type::Bool {
-        return None;
-    }
-    // Places are computed in 64 bits.
-    i64::try_from(low).ok()?;
-    i64::try_from(high).ok()?;
+fn values_of(key: &Key, column: &Column, threads: usize, cancel: &Cancel) -> Result<Option<(Arc<Table>, u64)>> {
+    let one = Key::is_number(&key.kind) && !key.null && column.ty.ty != Type::Bool;
     let most = FEW_BITS.min(SMALL.max(column.rows as u64 * BIT_SPREAD));
-    let domain = u64::try_from(high.checked_sub(low)?.checked_add(1)?).ok().filter(|domain| (1..=most).contains(domain))?;
-    let bits = bits_from(column, low, domain);
+    let Some(domain) = domain(key.range).filter(|domain| one && (1..=most).contains(domain)) else { return Ok(None) };
+    let bits = keys_of(column, key.range.0, domain as usize, threads, cancel)?;
     let count = bits.values.count_set_bits_offset(0, domain as usize) as u64;
-    (count * 4 <= domain * 3).then_some((bits, count))
+    Ok((count * 4 <= domain * 3).then_some((bits, count)))
+}
+
+/// How many numbers lie in a range; `None` where places from its begin on cannot be computed in 64 bits.
+fn domain((low, high): Bounds) -> Option<u64> {
+    let (low, high) = (i64::try_from(low).ok()?, i64::try_from(high).ok()?);
+    high.checked_sub(low)?.checked_add(1)?.try_into().ok()
 }
 
 /// Which keys there are, a bit each from the least on; `None` where that are too many bits, or they reject too few.
-fn bits(column: &Column, range: Bounds, rows: u64) -> Option<Arc<Table>> {
-    i64::try_from(range.0).ok()?;
-    i64::try_from(range.1).ok()?;
-    let domain = u64::try_from(range.1.checked_sub(range.0)?.checked_add(1)?).ok()?;
-    if domain > MOST_BITS.min(rows.saturating_mul(BIT_SPREAD).max(FEW_BITS)) || domain < rows.saturating_mul(2) {
-        return None;
-    }
-    Some(bits_from(column, range.0, domain))
-}
-
-/// A bit for each number from `low` on that is in a column.
-fn bits_from(column: &Column, low: i128, domain: u64) -> Arc<Table> {
-    let mut bits = vec![0u8; (domain as usize).div_ceil(8)];
-    each_number(column, |row, value| {
-        if is_valid(column, row) {
-            let at = (value - low) as usize;
-            bits[at / 8] |= 1 << (at % 8);
-        }
-    });
-    let ty = TableType { element: Type::Bool, nullable: false };
-    Arc::new(Table { ty, len: domain as usize, values: padded(bits), bytes: None, validity: None })
+fn bits(column: &Column, range: Bounds, threads: usize, cancel: &Cancel) -> Result<Option<Arc<Table>>> {
+    let rows = column.rows as u64;
+    let most = MOST_BITS.min(rows.saturating_mul(BIT_SPREAD).max(FEW_BITS));
+    let few = |domain: &u64| (rows.saturating_mul(2)..=most).contains(domain);
+    domain(range).filter(few).map(|domain| keys_of(column, range.0, domain as usize, threads, cancel)).transpose()
 }
 
 /// Floats of 32 bits as such of 64.
