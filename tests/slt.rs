@@ -29,7 +29,7 @@ use support::server::Server;
 const SEPARATOR: &str = " | ";
 
 /// The folders below `tests/slt` whose queries devices run.
-const ON_DEVICES: [&str; 6] = ["scan", "filter", "project", "aggregate", "top_k", "join"];
+const ON_DEVICES: [&str; 8] = ["scan", "filter", "project", "aggregate", "top_k", "join", "sort", "union"];
 
 /// Fewer queries than this prove too little of devices.
 const FEWEST_QUERIES: usize = 1000;
@@ -246,17 +246,22 @@ impl Explained {
         said.unwrap_or(Self::Device)
     }
 
-    /// What is wrong with a plan.
-    fn problem(&self, plan: &str) -> Option<String> {
+    /// What is wrong with a plan of a query in a folder.
+    fn problem(&self, plan: &str, folder: &str) -> Option<String> {
         let refused = plan.split_once("Not on ").map(|(_, refused)| refused).unwrap_or_default();
         // A device that fails hands its part of the plan on, and EXPLAIN ANALYZE says so.
         let nodes: Vec<&str> = plan.lines().filter(|line| line.contains("DeviceExec: device=")).collect();
         let on_device = !nodes.is_empty() && nodes.iter().all(|line| line.contains("device=cpu") && !line.contains(", not "));
-        // A join may hide behind what a device does below it.
-        let joins = ["HashJoinExec", "NestedLoopJoinExec", "CrossJoinExec", "SortMergeJoinExec"];
-        let joined = joins.iter().find(|join| plan.lines().any(|line| line.trim_start().starts_with(**join)));
+        // It may hide behind what a device does below it.
+        let mut of_devices = vec!["HashJoinExec", "NestedLoopJoinExec", "CrossJoinExec", "SortMergeJoinExec"];
+        match folder {
+            "sort" => of_devices.extend(["SortExec", "SortPreservingMergeExec"]),
+            "union" => of_devices.push("UnionExec"),
+            _ => {}
+        }
+        let hidden = of_devices.iter().find(|name| plan.lines().any(|line| line.trim_start().starts_with(**name)));
         match self {
-            Self::Device if joined.is_some() => joined.map(|join| format!("no device runs {join}")),
+            Self::Device if hidden.is_some() => hidden.map(|name| format!("no device runs {name}")),
             Self::Device => (!on_device).then(|| "no device runs it".to_owned()),
             Self::Refused(text) => (!refused.contains(text.as_str())).then(|| format!("it is not refused with \"{text}\"")),
             Self::Streams => (!nodes.is_empty()).then(|| "it does not stream".to_owned()),
@@ -273,6 +278,7 @@ fn plan(answers: &[Answer]) -> String {
 fn elsewhere(server: &Server, file: &Path) -> (Vec<String>, usize) {
     reset(server);
     let expected = Explained::of(file);
+    let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
     let mut client = connect(server.address(), Some("cpu")).unwrap_or_else(|failure| server.fail(&failure));
     let (mut problems, mut queries) = (Vec::new(), 0);
     for record in records(file) {
@@ -289,7 +295,7 @@ fn elsewhere(server: &Server, file: &Path) -> (Vec<String>, usize) {
         match client.query(&format!("{explain} {sql}")) {
             Ok(answers) => {
                 let plan = plan(&answers);
-                problems.extend(expected.problem(&plan).map(|problem| format!("{place}: {problem}\n{sql}\n{plan}")));
+                problems.extend(expected.problem(&plan, folder).map(|problem| format!("{place}: {problem}\n{sql}\n{plan}")));
             }
             Err(failure) => problems.push(format!("{place}: {explain} fails: {failure}\n{sql}")),
         }

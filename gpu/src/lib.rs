@@ -5,7 +5,7 @@
 //! a driver is absent, old or broken. A [`DeviceChoice`] is what a person asks for (`--device cuda:0,1`).
 //!
 //! Reading order: `program`, `interpret` (what a program means), `column`, `device/run`, `codegen`, `device/cpu`,
-//! `device/cuda`, `cache`.
+//! `device/cuda`, `cache`. Of what hosts do: `join`, `sort`.
 //!
 //! What is deliberately absent: this crate has never heard of SQL, DataFusion or PostgreSQL.
 
@@ -18,8 +18,10 @@ mod error;
 pub mod interpret;
 pub mod join;
 pub mod memory;
+mod parallel;
 pub mod primitive;
 pub mod program;
+pub mod sort;
 #[doc(hidden)]
 pub mod testing;
 pub mod types;

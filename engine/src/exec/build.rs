@@ -60,8 +60,20 @@ pub fn present(marks: &Held) -> Result<Built> {
     Ok(Built { rows: groups, columns: Vec::new(), found: Some(Arc::new(found)), passing: None, foreseen: false, certain: true })
 }
 
-/// What a build side will leave, as far as that is known: columns without rows.
-pub fn expected(join: &Join, leaves: &Leaves, certain: bool) -> Result<Built> {
+/// What a chain will leave: columns without rows, and nothing that finds any.
+pub fn columns_of(leaves: &Leaves) -> Result<Built> {
+    let held = stored(&without_rows(leaves))?;
+    let mut columns = Vec::new();
+    for made in &held.leaves.made {
+        let Made::Column { at, kind } = made else { return Err(Error::Invalid("a column that is not computed".to_owned())) };
+        let table = Arc::new(Table::of_column(&held.output.columns[*at]));
+        columns.push(BuiltColumn { table, kind: kind.clone(), range: held.leaves.ranges[*at] });
+    }
+    Ok(Built { rows: 0, columns, found: None, passing: None, foreseen: true, certain: true })
+}
+
+/// Columns as they will be, without rows.
+fn without_rows(leaves: &Leaves) -> Held {
     let columns = leaves.types.iter().map(|ty| {
         let validity = ty.nullable.then(|| padded(vec![]));
         match ty.ty {
@@ -69,7 +81,12 @@ pub fn expected(join: &Join, leaves: &Leaves, certain: bool) -> Result<Built> {
             _ => Column::new(*ty, 0, padded(vec![]), validity),
         }
     });
-    let held = Held { output: Output { rows: 0, columns: columns.collect() }, leaves: leaves.clone(), present: None };
+    Held { output: Output { rows: 0, columns: columns.collect() }, leaves: leaves.clone(), present: None }
+}
+
+/// What a build side will leave, as far as that is known: columns without rows.
+pub fn expected(join: &Join, leaves: &Leaves, certain: bool) -> Result<Built> {
+    let held = without_rows(leaves);
     let built = built(join, &held, 1, &Cancel::default())?;
     Ok(Built { foreseen: true, certain, ..built })
 }

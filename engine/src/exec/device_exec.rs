@@ -4,11 +4,12 @@
 //! DataFusion with the subtree that the node stands for. An error that a row raised is the user's on every rung.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -17,19 +18,22 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use warpwise_gpu::{Cancel, Error as DeviceError};
 
 use super::devices::{Devices, Session};
 use super::report::Report;
-use super::run::run;
+use super::run::{Rows, run};
+use super::shared::{Shared, Sharing};
 use crate::error::Error;
 use crate::function::error::wrap;
-use crate::offload::plan::Chain;
+use crate::offload::plan::{Chain, Stage};
 
 /// Rows that go on at once.
 const BATCH: usize = 8192;
+/// Batches that are made at a time.
+const AHEAD: usize = 4;
 
 /// A scan and the stages over it, on a device.
 pub struct DeviceExec {
@@ -43,6 +47,8 @@ pub struct DeviceExec {
     report: Arc<Mutex<Option<Report>>>,
     /// At most so many rows, where that is few: DataFusion then spreads nothing over partitions.
     rows: Option<usize>,
+    /// What other parts of the plan need too.
+    shared: OnceLock<Arc<Shared>>,
 }
 
 impl DeviceExec {
@@ -54,7 +60,8 @@ impl DeviceExec {
         session: Session,
         rows: Option<usize>,
     ) -> Self {
-        let equivalence = EquivalenceProperties::new(fallback.schema());
+        let order = chain.stages.last().map(Stage::order).unwrap_or_default();
+        let equivalence = EquivalenceProperties::new_with_orderings(fallback.schema(), [order]);
         let partitioning = Partitioning::UnknownPartitioning(1);
         let properties = PlanProperties::new(equivalence, partitioning, EmissionType::Final, Boundedness::Bounded);
         Self {
@@ -66,6 +73,7 @@ impl DeviceExec {
             metrics: ExecutionPlanMetricsSet::new(),
             report: Arc::default(),
             rows,
+            shared: OnceLock::new(),
         }
     }
 
@@ -84,6 +92,11 @@ impl DeviceExec {
         self.report.lock().clone()
     }
 
+    /// Says what other parts of the plan need too, once.
+    pub fn share(&self, shared: &Arc<Shared>) {
+        self.shared.get_or_init(|| Arc::clone(shared));
+    }
+
     /// The devices.
     pub fn devices(&self) -> &Arc<Devices> {
         &self.devices
@@ -99,6 +112,7 @@ impl DeviceExec {
             metrics: ExecutionPlanMetricsSet::new(),
             report: Arc::default(),
             rows: self.rows,
+            shared: self.shared.clone(),
         }
     }
 
@@ -184,6 +198,18 @@ impl ExecutionPlan for DeviceExec {
     }
 }
 
+/// The nodes of a plan that run on a device, in the plan's order.
+pub fn device_nodes(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
+    let mut found = Vec::new();
+    let _ = plan.apply(|node| {
+        if node.downcast_ref::<DeviceExec>().is_some() {
+            found.push(Arc::clone(node));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    found
+}
+
 /// Whether DataFusion ran any part of a plan that a device was to run.
 pub fn fell_back(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let of_node = |node: &DeviceExec| node.report.lock().as_ref().is_some_and(|report| report.device.is_empty());
@@ -199,6 +225,29 @@ impl Drop for StopOnDrop {
     }
 }
 
+/// Rows batch by batch; of many, some are made ahead on other threads.
+fn batches(rows: Rows) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    let rows = Arc::new(rows);
+    let wide = stream::iter(0..rows.batches()).map(move |at| {
+        let rows = Arc::clone(&rows);
+        async move {
+            let made = match at {
+                0 => rows.batch(0),
+                _ => match tokio::task::spawn_blocking(move || rows.batch(at)).await {
+                    Ok(made) => made,
+                    Err(panicked) => Err(DeviceError::Failed(format!("making rows panicked: {panicked}"))),
+                },
+            };
+            made.map_err(|error| DataFusionError::Execution(error.to_string()))
+        }
+    });
+    let narrow = |batch: RecordBatch| {
+        let rows = batch.num_rows();
+        stream::iter((0..rows.div_ceil(BATCH)).map(move |at| Ok(batch.slice(at * BATCH, BATCH.min(rows - at * BATCH)))))
+    };
+    wide.buffered(AHEAD).map_ok(narrow).try_flatten()
+}
+
 /// Runs the chain on the first device that does it, else in DataFusion.
 async fn climb(node: Arc<DeviceExec>, context: Arc<TaskContext>, metrics: BaselineMetrics) -> Result<SendableRecordBatchStream> {
     let mut failures: Vec<(String, String)> = Vec::new();
@@ -208,26 +257,22 @@ async fn climb(node: Arc<DeviceExec>, context: Arc<TaskContext>, metrics: Baseli
         let _stop = StopOnDrop(cancel.clone());
         let at_work = Arc::clone(&node);
         let timer = metrics.elapsed_compute().timer();
+        let sharing = Sharing::new(node.shared.get_or_init(Arc::default), &context);
         let work = move || {
             let mut report = Report::default();
             let schema = at_work.schema();
-            let outcome = run(&at_work.chain, &at_work.devices, &device, &cancel, &schema, &mut report);
+            let outcome = run(&at_work.chain, &at_work.devices, &device, (&cancel, &sharing), &schema, &mut report);
             (outcome, report)
         };
         let joined = tokio::task::spawn_blocking(work).await;
         timer.done();
         let why = match joined {
-            Ok((Ok(batch), mut report)) => {
+            Ok((Ok(rows), mut report)) => {
                 report.device = name;
                 report.failures = failures;
                 *node.report.lock() = Some(report);
-                metrics.record_output(batch.num_rows());
-                let schema = batch.schema();
-                let parts = (0..batch.num_rows().div_ceil(BATCH)).map(move |part| {
-                    let from = part * BATCH;
-                    Ok(batch.slice(from, BATCH.min(batch.num_rows() - from)))
-                });
-                return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(parts))));
+                metrics.record_output(rows.len());
+                return Ok(Box::pin(RecordBatchStreamAdapter::new(node.schema(), batches(rows))));
             }
             Ok((Err(DeviceError::Fault(fault)), _)) => return Err(wrap(Error::fault(fault))),
             Ok((Err(DeviceError::Cancelled), _)) => {

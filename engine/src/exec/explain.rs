@@ -5,25 +5,13 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::device_exec::DeviceExec;
+use super::device_exec::{DeviceExec, device_nodes};
 use super::devices::Devices;
 use super::report::{BuildReport, Report, StageReport};
 use crate::offload::Refusal;
 use crate::offload::foresee::foresee;
 use crate::offload::lower::Knowledge;
 use crate::offload::plan::Chain;
-
-/// Every DeviceExec of a plan, in the order in which it is printed.
-fn device_nodes(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
-    let mut found = Vec::new();
-    let _ = plan.apply(|node| {
-        if node.downcast_ref::<DeviceExec>().is_some() {
-            found.push(Arc::clone(node));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    found
-}
 
 /// The lines of a printed plan, with what its devices do below each of them.
 pub fn with_operators(plan: &Arc<dyn ExecutionPlan>, lines: impl Iterator<Item = String>) -> Vec<String> {
@@ -112,6 +100,14 @@ impl Operators<'_> {
                 });
             }
             indent += 2;
+            if let Some(union) = &operator.union {
+                self.lines.push(line);
+                let reports = report.and_then(|report| report.unions.get(&union.id));
+                for (at, (_, other)) in union.others.iter().enumerate() {
+                    self.of(other, reports.and_then(|reports| reports.get(at)), indent);
+                }
+                continue;
+            }
             let Some(join) = &operator.join else {
                 self.lines.push(line);
                 continue;
@@ -136,6 +132,9 @@ fn grouped(build: &BuildReport, stage: Option<&StageReport>) -> String {
 
 /// What one stage took: `[rows=4, time=12.1 ms, 11.0 MB, 5.4 GB/s, 40 % of peak, compile=0.6 ms]`.
 fn measured(stage: &StageReport, devices: &Devices, device: &str) -> String {
+    if stage.shared {
+        return format!(" [rows={}, computed elsewhere in the plan]", stage.rows);
+    }
     let seconds = stage.counters.time.as_secs_f64();
     let bytes = stage.counters.bytes as f64;
     let mut parts = vec![format!("rows={}", stage.rows), format!("time={:.3} ms", seconds * 1e3)];
@@ -150,6 +149,9 @@ fn measured(stage: &StageReport, devices: &Devices, device: &str) -> String {
         }
     }
     parts.push(format!("compile={:.3} ms", stage.compile.as_secs_f64() * 1e3));
+    if !stage.sort.is_zero() {
+        parts.push(format!("sorted in {:.3} ms", stage.sort.as_secs_f64() * 1e3));
+    }
     if stage.skipped > 0 {
         parts.push(format!("chunks skipped={}", stage.skipped));
     }

@@ -114,7 +114,7 @@ impl Running<'_> {
         stage.end = End::Present(*key);
         stage.output = Arc::new(Schema::new(vec![Field::new("present", DataType::Boolean, false)]));
         let mut report = Report::default();
-        match held(&chain, self.devices, self.device, self.cancel, Builds::new(), &mut report) {
+        match held(&chain, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), &mut report) {
             Ok(marks) => {
                 let built = present(&marks)?;
                 let found = BuildReport { rows: built.rows as u64, form: "bits", marks: false, group: Duration::ZERO, report };
@@ -162,7 +162,7 @@ impl Running<'_> {
         }
         let mut report = Report::default();
         let builds = Builds::from([(semi.id, Arc::new(own))]);
-        let build = held(&chain, self.devices, self.device, self.cancel, builds, &mut report)?;
+        let build = held(&chain, self.devices, self.device, (self.cancel, self.sharing), builds, &mut report)?;
         self.keep_build(join, &build, report)
     }
 
@@ -212,7 +212,7 @@ impl Running<'_> {
         let group = began.elapsed();
         let builds = Builds::from([(reversed.id, Arc::clone(&own))]);
         let mut report = Report::default();
-        let marks = held(&chain, self.devices, self.device, self.cancel, builds, &mut report)?;
+        let marks = held(&chain, self.devices, self.device, (self.cancel, self.sharing), builds, &mut report)?;
         let found = BuildReport { rows: own.rows as u64, form: own.form(), marks: true, group, report };
         self.report.builds.insert(join.id, found);
         with_marks(kept, &marks)
@@ -221,7 +221,7 @@ impl Running<'_> {
     /// A full join of rows with those of its build side.
     fn full(&mut self, join: &Arc<Join>, kept: &Kept) -> Result<Held> {
         let mut report = Report::default();
-        let build = held(&join.build, self.devices, self.device, self.cancel, Builds::new(), &mut report)?;
+        let build = held(&join.build, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), &mut report)?;
         let build = stored(&build)?;
         self.keep_build(join, &build, report)?;
         let source = Source::Stage(&kept.held, &kept.schema);

@@ -16,8 +16,12 @@ pub struct StageReport {
     pub compile: Duration,
     /// Whether it was compiled for this run.
     pub compiled: bool,
+    /// Whether another part of the plan had computed it.
+    pub shared: bool,
     /// Chunks left out because no row of theirs can match.
     pub skipped: usize,
+    /// How long its rows were sorted, on the host; zero where they are not.
+    pub sort: Duration,
 }
 
 impl StageReport {
@@ -28,6 +32,7 @@ impl StageReport {
         self.compile += part.compile;
         self.compiled |= part.compiled;
         self.skipped += part.skipped;
+        self.sort += part.sort;
     }
 }
 
@@ -52,6 +57,8 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// The build sides of its joins, by the joins' numbers.
     pub builds: HashMap<u64, BuildReport>,
+    /// The other chains of its unions, by the unions' numbers.
+    pub unions: HashMap<u64, Vec<Report>>,
     /// Joins of which it showed that they are steps of a program.
     pub decided: HashSet<u64>,
     /// Devices that did not do it, and why.

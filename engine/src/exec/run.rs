@@ -21,18 +21,23 @@ use super::build::built;
 use super::devices::Devices;
 use super::inputs::{Segments, of_facts};
 use super::report::{BuildReport, Report, StageReport};
+use super::shared::{Claim, Sharing};
 use super::stream::{Streamed, is_too_much, survey};
+use super::union::united;
 use crate::function::average::Mean;
 use crate::offload::Refusal;
 use crate::offload::built::Builds;
 use crate::offload::formula::{Formula, Quantity};
 use crate::offload::lower::{Knowledge, Leaves, Lowered, Made, Present, lower};
-use crate::offload::plan::{Branch, Chain, End, Join, Stage, Step};
+use crate::offload::plan::{Branch, Chain, End, Join, Stage, Step, Union};
 use crate::offload::subquery::have_run;
 use crate::offload::value::{InputColumn, Kind};
 
 /// Chunks that are given to a device at once.
 const AT_ONCE: usize = 256;
+
+/// The part of the memory for columns that what is shared may take, as a divisor.
+const SHARED: u64 = 8;
 
 /// Rows that a join may leave without being counted first.
 const UNCOUNTED: u64 = 1 << 24;
@@ -67,6 +72,7 @@ pub struct Running<'a> {
     pub(super) devices: &'a Devices,
     pub(super) device: &'a Arc<dyn Device>,
     pub(super) cancel: &'a Cancel,
+    pub(super) sharing: &'a Sharing,
     pub(super) segments: Segments,
     /// What is known of the table's columns; and whether that was all there is to know.
     inputs: Vec<InputColumn>,
@@ -79,16 +85,55 @@ pub struct Running<'a> {
     taken: StageReport,
 }
 
+/// What a run left, which becomes batches as they are wanted.
+pub struct Rows {
+    held: Held,
+    schema: SchemaRef,
+    /// The first batch: whether columns can be read shows at once.
+    first: RecordBatch,
+}
+
+/// Rows of a batch: a multiple of 64.
+const BATCH: usize = 1 << 16;
+
+impl Rows {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.held.output.rows
+    }
+
+    /// How many batches they become, at least one.
+    pub fn batches(&self) -> usize {
+        self.len().div_ceil(BATCH).max(1)
+    }
+
+    /// One of the batches.
+    pub fn batch(&self, at: usize) -> Result<RecordBatch> {
+        if at == 0 { Ok(self.first.clone()) } else { decode(&self.held.part(at * BATCH, BATCH), &self.schema) }
+    }
+}
+
+impl Held {
+    /// Some rows, from a multiple of 64 on.
+    fn part(&self, from: usize, rows: usize) -> Self {
+        let rows = rows.min(self.output.rows.saturating_sub(from));
+        let columns = self.output.columns.iter().map(|column| slice(column, from, rows)).collect();
+        Self { output: Output { rows, columns }, leaves: self.leaves.clone(), present: self.present.clone() }
+    }
+}
+
 /// Runs a chain on a device, and says in `report` what that took.
 pub fn run(
     chain: &Chain,
     devices: &Devices,
     device: &Arc<dyn Device>,
-    cancel: &Cancel,
+    (cancel, sharing): (&Cancel, &Sharing),
     schema: &SchemaRef,
     report: &mut Report,
-) -> Result<RecordBatch> {
-    decode(&held(chain, devices, device, cancel, Builds::new(), report)?, schema)
+) -> Result<Rows> {
+    let held = held(chain, devices, device, (cancel, sharing), Builds::new(), report)?;
+    let first = if held.output.rows > BATCH { decode(&held.part(0, BATCH), schema)? } else { decode(&held, schema)? };
+    Ok(Rows { held, schema: Arc::clone(schema), first })
 }
 
 /// The same, as the last stage left it; some build sides may have run.
@@ -96,7 +141,7 @@ pub fn held(
     chain: &Chain,
     devices: &Devices,
     device: &Arc<dyn Device>,
-    cancel: &Cancel,
+    (cancel, sharing): (&Cancel, &Sharing),
     builds: Builds,
     report: &mut Report,
 ) -> Result<Held> {
@@ -111,17 +156,45 @@ pub fn held(
     report.unwanted = report.segments - segments.len();
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let (resident, taken) = (HashMap::new(), StageReport::default());
-    let mut running = Running { chain, devices, device, cancel, segments, inputs, complete, resident, report, builds, taken };
+    // A build side that has run may be less than its chain says.
+    let mut claim = if builds.is_empty() { sharing.claim(chain) } else { None };
+    let mut running =
+        Running { chain, devices, device, cancel, sharing, segments, inputs, complete, resident, report, builds, taken };
     let mut held: Option<Held> = None;
-    for (at, stage) in chain.stages.iter().enumerate() {
+    let shared = claim.as_ref().map_or(0, |claim| claim.stages);
+    let mut from = 0;
+    if let Some(known) = claim.as_mut().and_then(Claim::take) {
+        let took = StageReport { rows: known.output.rows as u64, shared: true, ..StageReport::default() };
+        running.report.stages.resize(shared, took);
+        held = Some(picked(known, &chain.stages[shared - 1]));
+        (from, claim) = (shared, None);
+    }
+    for (at, stage) in chain.stages.iter().enumerate().skip(from) {
         let source = match &held {
             Some(held) => Source::Stage(held, &chain.stages[at - 1].output),
             None => Source::Table,
         };
-        held = Some(running.stage(stage, chain.stages.get(at + 1), source)?);
+        held = Some(match claim.take_if(|_| at + 1 == shared) {
+            Some(claim) => {
+                // Others may want other columns of it, and all of its rows.
+                let whole = running.stage(&Stage { picked: None, ..stage.clone() }, None, source)?;
+                let bytes: usize = whole.output.columns.iter().map(Column::bytes).sum();
+                if bytes as u64 <= devices.inputs.budget() / SHARED {
+                    claim.keep(&whole);
+                }
+                picked(whole, stage)
+            }
+            None => running.stage(stage, chain.stages.get(at + 1), source)?,
+        });
         running.report.stages.push(std::mem::take(&mut running.taken));
     }
     held.ok_or_else(without_stages)
+}
+
+/// What a stage left, with the columns alone that are wanted.
+fn picked(mut held: Held, stage: &Stage) -> Held {
+    held.leaves = held.leaves.picked(stage.picked.as_deref());
+    held
 }
 
 fn without_stages() -> Error {
@@ -155,10 +228,16 @@ impl Running<'_> {
                 parts.push(self.stages(&branch.stages, source)?);
             }
             let parts: Vec<(&Held, &Branch)> = parts.iter().zip(branches).collect();
-            let mut held = together(&parts)?;
-            held.leaves = held.leaves.picked(stage.picked.as_deref());
+            let held = picked(together(&parts)?, stage);
             self.taken.rows = held.output.rows as u64;
             return Ok(held);
+        }
+        if let End::Union(union) = &stage.end {
+            let own = match (stage.steps.as_slice(), source) {
+                ([], Source::Stage(held, _)) => held.clone(),
+                _ => self.stage(&stage.keeping(), None, source)?,
+            };
+            return self.union(stage, union, own);
         }
         if let Some(held) = self.in_parts(stage, next, source)? {
             return Ok(held);
@@ -168,12 +247,25 @@ impl Running<'_> {
         }
         match (self.lowered(stage, next, source), &stage.instead) {
             (Err(Error::Unsupported(_)), Some(instead)) => {
-                let mut held = self.stages(instead, source)?;
-                held.leaves = held.leaves.picked(stage.picked.as_deref());
-                Ok(held)
+                Ok(picked(self.stages(instead, source)?, stage))
             }
             (held, _) => held,
         }
+    }
+
+    /// Rows with those of other chains below them.
+    fn union(&mut self, stage: &Stage, union: &Union, own: Held) -> Result<Held> {
+        let mut parts = vec![own];
+        let mut reports = Vec::new();
+        for (_, other) in &union.others {
+            let mut report = Report::default();
+            parts.push(held(other, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), &mut report)?);
+            reports.push(report);
+        }
+        let held = picked(united(&parts)?, stage);
+        self.taken.rows = held.output.rows as u64;
+        self.report.unions.insert(union.id, reports);
+        Ok(held)
     }
 
     /// Runs the build side of a join, where it has not run yet.
@@ -185,7 +277,7 @@ impl Running<'_> {
             return Ok(());
         }
         let mut report = Report::default();
-        let held = held(&join.build, self.devices, self.device, self.cancel, Builds::new(), &mut report)?;
+        let held = held(&join.build, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), &mut report)?;
         self.keep_build(join, &held, report)
     }
 
@@ -254,29 +346,42 @@ impl Running<'_> {
             Some(taking) => taking.taken(output)?,
             None => output,
         };
+        let output = match &lowered.sorting {
+            Some(sorting) => {
+                let began = Instant::now();
+                let sorted = sorting.sorted(&output, self.devices.threads, self.cancel)?;
+                taken.sort = began.elapsed();
+                sorted
+            }
+            None => output,
+        };
         (taken.rows, taken.counters) = (output.rows as u64, counters);
         self.taken.add(taken);
         Ok(Held { output, leaves: lowered.leaves, present: lowered.present })
     }
 
-    /// Looks whether there is room for what a join leaves, where that may be much more than it reads: the same rows are counted
-    /// first.
+    /// Looks whether there is room for what a join leaves, which may be much more than it reads, or for what is to be sorted: where
+    /// there may not be, the same rows are counted first.
     fn make_room(&mut self, stage: &Stage, source: Source<'_>, lowered: &Lowered) -> Result<()> {
         let Sink::Materialize { .. } = lowered.pipeline.sink else { return Ok(()) };
         let rows = match source {
             Source::Table => self.segments.rows(),
             Source::Stage(held, _) => held.output.rows as u64,
         };
-        if lowered.fan_out == 1 || rows.saturating_mul(lowered.fan_out) <= UNCOUNTED {
+        let bits: u64 = lowered.leaves.types.iter().map(|ty| u64::from(ty.ty.bits()) + u64::from(ty.nullable)).sum();
+        let most = self.devices.inputs.budget();
+        let at_most = rows.saturating_mul(lowered.fan_out);
+        let fits = lowered.sorting.is_none() || at_most.saturating_mul(2 * bits) / 8 <= most;
+        if fits && (lowered.fan_out == 1 || at_most <= UNCOUNTED) {
             return Ok(());
         }
         let count = self.lowered(&stage.counting(), None, source)?;
         let bytes = count.output.columns.first().map_or(&[][..], |column| column.values.as_slice());
         let count = bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let bits: u64 = lowered.leaves.types.iter().map(|ty| u64::from(ty.ty.bits()) + u64::from(ty.nullable)).sum();
-        let most = self.devices.inputs.budget();
-        if count.saturating_mul(bits) / 8 > most {
-            return Err(Error::Unsupported(format!("{count} rows of a join, which are more than there is memory for")));
+        // What is sorted is there twice.
+        let times = 1 + u64::from(lowered.sorting.is_some());
+        if count.saturating_mul(times * bits) / 8 > most {
+            return Err(Error::Unsupported(format!("{count} rows to be kept, which are more than there is memory for")));
         }
         Ok(())
     }
@@ -455,7 +560,7 @@ fn over_output(all: usize, columns: &[&Column]) -> Vec<Chunk> {
     chunks
 }
 
-/// Rows of a column; `from` is a multiple of [`CHUNK_ROWS`], so bits begin at a byte.
+/// Rows of a column; `from` is a multiple of 8, so bits begin at a byte.
 fn slice(column: &Column, from: usize, rows: usize) -> Column {
     let bits = |buffer: &arrow::buffer::Buffer| buffer.slice_with_length(from / 8, rows.div_ceil(8));
     let validity = column.validity.as_ref().map(bits);

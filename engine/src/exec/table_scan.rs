@@ -35,6 +35,18 @@ pub struct ScannedTable {
     pub rows: TableRows,
 }
 
+impl ScannedTable {
+    /// Whether the other is the same table with the same rows.
+    pub fn same_rows(&self, other: &Self) -> bool {
+        self.owner == other.owner
+            && match (&self.rows, &other.rows) {
+                (TableRows::Memory(a), TableRows::Memory(b)) => Arc::ptr_eq(a, b),
+                (TableRows::Parquet(a), TableRows::Parquet(b)) => a == b,
+                (TableRows::Memory(_) | TableRows::Parquet(_) | TableRows::Elsewhere(_), _) => false,
+            }
+    }
+}
+
 /// Where a table's rows are.
 #[derive(Debug)]
 pub enum TableRows {

@@ -133,7 +133,7 @@ impl Running<'_> {
             None => {
                 let mut chain = join.build.clone();
                 chain.stages[0].steps.retain(|step| !matches!(step, Step::Filter(_)));
-                let held = held(&chain, self.devices, self.device, self.cancel, Builds::new(), &mut report);
+                let held = held(&chain, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), &mut report);
                 // Without its filter it may be what has no device form.
                 let whole = match held.and_then(|held| built(join, &held, self.devices.threads, self.cancel)) {
                     Err(Error::Unsupported(_)) => return Ok(false),
@@ -197,7 +197,7 @@ impl Running<'_> {
             output: Arc::new(Schema::new(vec![Field::new("passes", DataType::Boolean, false)])),
             ..Stage::over(Arc::clone(&stage.input))
         }];
-        let held = match held(&chain, self.devices, self.device, self.cancel, Builds::new(), report) {
+        let held = match held(&chain, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), report) {
             Err(Error::Unsupported(_)) => return Ok(None),
             held => held?,
         };

@@ -181,7 +181,7 @@ impl Lowering<'_> {
             });
         }
         let sink = Sink::Group { keys: grouping.keys, aggregates: sinking.aggregates, strategy: grouping.strategy };
-        Ok(Shape { sink, made, numbered: grouping.numbered, taking })
+        Ok(Shape { sink, made, numbered: grouping.numbered, taking, sorting: None })
     }
 
     /// How at most `rows` rows are grouped by values, so many aggregates of each group being kept.

@@ -8,6 +8,7 @@ use super::built::Builds;
 use super::lower::{Knowledge, Leaves, Made, lower};
 use super::plan::{Branch, End, Stage, Take};
 use super::refusal::Refusal;
+use super::union::{aligned, foreseen};
 use super::value::{InputColumn, Kind};
 
 /// Lowers stages one after the other as far as it can be told now: what the last leaves, and at most how many rows.
@@ -64,6 +65,19 @@ fn lower_stage(
         }
         let parts: Vec<(&Leaves, &Branch)> = parts.iter().map(|(leaves, branch)| (leaves, *branch)).collect();
         return Ok((described(&parts)?.picked(stage.picked.as_deref()), most));
+    }
+    if let End::Union(union) = &stage.end {
+        let (own, most) = match stage.steps.as_slice() {
+            [] => (as_they_are(inputs), None),
+            _ => lower_stage(&stage.keeping(), inputs, rows, knowledge, builds, programs)?,
+        };
+        let others = union.others.iter().map(|(number, _)| match builds.get(number) {
+            Some(other) => Ok(foreseen(other)),
+            None => Err(Refusal::new("a union", "one of its inputs has not run")),
+        });
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        let parts: Vec<&Leaves> = std::iter::once(&own).chain(&others).collect();
+        return Ok((aligned(&parts)?.leaves().picked(stage.picked.as_deref()), most.filter(|_| others.is_empty())));
     }
     match (lower(stage, inputs, rows, knowledge, builds), &stage.instead) {
         (Ok(lowered), _) => {

@@ -7,9 +7,9 @@ use warpwise_gpu::program::Pipeline;
 use super::branches::lower_into;
 use super::built::Builds;
 use super::lower::{Knowledge, Leaves};
-use super::plan::{Chain, End, Join, Stage};
+use super::plan::{Chain, End, Join, Stage, Union};
 use super::refusal::Refusal;
-use crate::exec::build::expected;
+use crate::exec::build::{columns_of, expected};
 use crate::exec::inputs::Inputs;
 
 /// What a chain will leave.
@@ -49,6 +49,19 @@ pub fn foresee(chain: &Chain, inputs: &Inputs, knowledge: &mut Knowledge) -> Res
         let built = built.map_err(|error| Refusal::new(format!("{} join", join.kind.name()), error.to_string()))?;
         builds.insert(join.id, Arc::new(built));
     }
+    for union in unions(&chain.stages) {
+        for (number, other) in &union.others {
+            let mut of_other = Knowledge::Data;
+            let foreseen = foresee(other, inputs, &mut of_other);
+            if of_other == Knowledge::Types {
+                *knowledge = Knowledge::Types;
+            }
+            let Some(foreseen) = foreseen? else { return Ok(None) };
+            programs.extend(foreseen.programs);
+            let columns = columns_of(&foreseen.leaves).map_err(|error| Refusal::new("a union", error.to_string()))?;
+            builds.insert(*number, Arc::new(columns));
+        }
+    }
     let own = if complete { Knowledge::Data } else { Knowledge::Types };
     let mut lowered = Vec::new();
     match lower_into(&chain.stages, &columns, segments.rows(), own, &builds, &mut lowered) {
@@ -60,6 +73,20 @@ pub fn foresee(chain: &Chain, inputs: &Inputs, knowledge: &mut Knowledge) -> Res
         Err(refusal) if refusal.by_data && *knowledge == Knowledge::Types => Ok(None),
         Err(refusal) => Err(refusal),
     }
+}
+
+/// The unions of some stages, those of their branches too.
+fn unions(stages: &[Stage]) -> Vec<Arc<Union>> {
+    let mut found = Vec::new();
+    for stage in stages {
+        found.extend(stage.instead.iter().flat_map(|stages| unions(stages)));
+        match &stage.end {
+            End::Union(union) => found.push(Arc::clone(union)),
+            End::Branches(branches) => found.extend(branches.iter().flat_map(|branch| unions(&branch.stages))),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The joins of some stages, those of their branches too.

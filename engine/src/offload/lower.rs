@@ -17,6 +17,7 @@ use super::partner_groups::Taking;
 use super::plan::{Aggregated, End, Join, Stage, Step};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope, Slot};
+use super::sort::Sorting;
 use super::value::{InputColumn, Kind};
 
 /// A stage, lowered.
@@ -36,6 +37,8 @@ pub struct Lowered {
     pub fan_out: u64,
     /// What is taken from a join's partner when it has run.
     pub taking: Option<Taking>,
+    /// How rows are sorted when all have run.
+    pub sorting: Option<Sorting>,
     /// Which values it says whether they are there, where that is all that it leaves.
     pub present: Option<Present>,
 }
@@ -96,13 +99,15 @@ pub struct Shape {
     pub numbered: Vec<Numbered>,
     /// What is taken from a join's partner when the sink has run.
     pub taking: Option<Taking>,
+    /// How the rows are sorted then.
+    pub sorting: Option<Sorting>,
 }
 
 impl Shape {
     /// A sink that leaves these columns as they are.
     pub fn keeping(sink: Sink, left: Vec<Left>) -> Self {
         let made = left.into_iter().enumerate().map(|(at, left)| Made::Column { at, kind: left.kind }).collect();
-        Self { sink, made, numbered: Vec::new(), taking: None }
+        Self { sink, made, numbered: Vec::new(), taking: None, sorting: None }
     }
 }
 
@@ -165,7 +170,7 @@ pub fn lower(
     let fan_out = l.fan_out;
     let rows = rows.saturating_mul(fan_out);
     let mut present = None;
-    let Shape { sink, made, numbered, taking } = match &stage.end {
+    let Shape { sink, made, numbered, taking, sorting } = match &stage.end {
         End::Keep => {
             let kept = l.kept(&scope)?;
             let columns = kept.iter().map(|left| left.node).collect();
@@ -181,7 +186,7 @@ pub fn lower(
         }
         End::Passing => {
             let made = vec![Made::Column { at: 0, kind: Kind::Boolean }];
-            Shape { sink: Sink::Bitmap, made, numbered: Vec::new(), taking: None }
+            Shape { sink: Sink::Bitmap, made, numbered: Vec::new(), taking: None, sorting: None }
         }
         End::Mark => l.mark()?,
         End::Present(column) => {
@@ -190,10 +195,15 @@ pub fn lower(
             shape
         }
         End::Merge { keys, folded } => l.merge(keys, folded, &scope, rows)?,
+        End::Union(_) => return Err(Refusal::new("several chains", "they have no program of their own")),
         End::Branches(_) => return Err(Refusal::new("several chains", "they have no program of their own")),
         End::TopK { order, limit } => {
             let kept = l.kept(&scope)?;
             l.top_k(order, *limit, &scope, kept)?
+        }
+        End::Sort { order, most } => {
+            let kept = l.kept(&scope)?;
+            l.sort(order, *most, &scope, kept)?
         }
     };
     let mut body: Block = vec![Statement::Emit];
@@ -228,7 +238,7 @@ pub fn lower(
         None => made,
     };
     let reads = columns.into_iter().map(|column| used[column.0 as usize]).collect();
-    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, fan_out, numbered, taking, present })
+    Ok(Lowered { pipeline, values, reads, leaves: Leaves { made, types, ranges }, fan_out, numbered, taking, sorting, present })
 }
 
 impl Lowering<'_> {

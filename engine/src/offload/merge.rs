@@ -33,7 +33,7 @@ impl Lowering<'_> {
             aggregates.push(Aggregate { op, input: Some(value.node), filter: None });
         }
         let sink = Sink::Group { keys: grouping.keys, aggregates, strategy: grouping.strategy };
-        Ok(Shape { sink, made, numbered: grouping.numbered, taking: None })
+        Ok(Shape { sink, made, numbered: grouping.numbered, taking: None, sorting: None })
     }
 
     /// The sum of a column of sums or counts.

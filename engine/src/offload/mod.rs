@@ -42,13 +42,16 @@ mod project;
 mod push;
 mod refusal;
 mod reorder;
+pub mod same;
 mod scan;
 mod scope;
+pub mod sort;
 mod statistic;
 pub mod subquery;
 mod tabulate;
 mod text;
 mod top_k;
+pub mod union;
 pub mod value;
 pub mod words;
 mod zone;
@@ -66,13 +69,15 @@ use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJo
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 use parking_lot::Mutex;
 
 pub use refusal::Refusal;
 
-use crate::exec::device_exec::DeviceExec;
+use crate::exec::device_exec::{DeviceExec, device_nodes};
 use crate::exec::devices::{Devices, Session};
+use crate::exec::shared::Shared;
 use crate::exec::table_scan::TableScanExec;
 use foresee::foresee;
 use lower::Knowledge;
@@ -101,6 +106,7 @@ impl PhysicalOptimizerRule for Offload {
         } else {
             let pass = Pass { devices: &self.devices, session: &session, refusals: Mutex::default() };
             let plan = pass.offload(plan)?;
+            share(&plan);
             if let Some(told) = &session.refusals {
                 told.lock().extend(pass.refusals.into_inner());
             }
@@ -115,6 +121,18 @@ impl PhysicalOptimizerRule for Offload {
 
     fn schema_check(&self) -> bool {
         true
+    }
+}
+
+/// Tells the parts of a plan that devices run what of them stands in it more than once.
+fn share(plan: &Arc<dyn ExecutionPlan>) {
+    let nodes = device_nodes(plan);
+    let nodes: Vec<&DeviceExec> = nodes.iter().filter_map(|node| node.downcast_ref::<DeviceExec>()).collect();
+    let chains: Vec<&Chain> = nodes.iter().map(|node| node.chain()).collect();
+    let shared = Shared::of(&chains);
+    if !shared.is_empty() {
+        let shared = Arc::new(shared);
+        nodes.iter().for_each(|node| node.share(&shared));
     }
 }
 
@@ -176,7 +194,7 @@ impl Pass<'_> {
     /// errors of rows that nobody asked for.
     fn under_limit(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         let below = match chain(&plan) {
-            Ok(below) if below.stages.last().is_some_and(Stage::is_open) => below,
+            Ok(below) if below.streams() => below,
             Ok(_) | Err(_) => return self.offload(plan),
         };
         let what = format!("scan of {}", below.table.name);
@@ -186,6 +204,9 @@ impl Pass<'_> {
         }
         if !below.has_joins() {
             return Ok(plan);
+        }
+        if plan.is::<UnionExec>() {
+            return with_children(plan, |child| self.under_limit(child));
         }
         // Of a join the first side is read to the end in any case.
         let collects = Cell::new(plan.children().len() == 2);
@@ -286,10 +307,11 @@ fn chain(plan: &Arc<dyn ExecutionPlan>) -> Result<Chain, Refusal> {
     if let Some(node) = plan.downcast_ref::<CrossJoinExec>() {
         return join::cross_join(node, chain(node.left())?, chain(node.right())?);
     }
-    if let Some(node) = plan.downcast_ref::<SortExec>()
-        && node.fetch().is_some()
-    {
-        return top_k::top_k(node, chain(node.input())?);
+    if let Some(node) = plan.downcast_ref::<UnionExec>() {
+        return union::union(node, node.inputs().iter().map(chain).collect::<Result<_, _>>()?);
+    }
+    if let Some(node) = plan.downcast_ref::<SortExec>() {
+        return sort::sort(node, chain(node.input())?);
     }
     Err(Refusal::new(plan.name(), "this operator runs in DataFusion"))
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use warpwise_gpu::program::BitOp;
 
@@ -28,7 +30,7 @@ pub struct Chain {
 /// One operator that a device runs in DataFusion's place.
 #[derive(Debug, Clone)]
 pub struct Operator {
-    /// `Scan`, `Filter`, `Project`, `Aggregate`, `TopK`: behind the device's name.
+    /// `Scan`, `Filter`, `Project`, `Aggregate`, `TopK`, `Sort`: behind the device's name.
     pub name: &'static str,
     /// What it does.
     pub detail: String,
@@ -36,6 +38,17 @@ pub struct Operator {
     pub stage: usize,
     /// The join that it is; what it meets rows with stands below it.
     pub join: Option<Arc<Join>>,
+    /// The union that it is; its other chains stand below it.
+    pub union: Option<Arc<Union>>,
+}
+
+/// Chains whose rows stand below those of another.
+#[derive(Debug)]
+pub struct Union {
+    /// Names it in this process, among joins and unions.
+    pub id: u64,
+    /// The chains, each with a number that names it among joins and unions.
+    pub others: Vec<(u64, Chain)>,
 }
 
 /// A pipeline to be.
@@ -253,12 +266,21 @@ pub enum End {
     Present(usize),
     /// Several chains take them, and leave their rows one below the other. The stage itself has no steps.
     Branches(Vec<Branch>),
+    /// All are kept, and the rows of other chains stand below them.
+    Union(Arc<Union>),
     /// The first of them in an order are kept.
     TopK {
         /// The order.
         order: Vec<PhysicalSortExpr>,
         /// How many.
         limit: usize,
+    },
+    /// All are kept, in an order, or the first of them.
+    Sort {
+        /// The order.
+        order: Vec<PhysicalSortExpr>,
+        /// How many, where not all.
+        most: Option<usize>,
     },
 }
 
@@ -288,7 +310,7 @@ impl Stage {
             }
         }
         match &self.end {
-            End::Keep | End::Passing | End::Mark | End::Present(_) | End::Merge { .. } => {}
+            End::Keep | End::Passing | End::Mark | End::Present(_) | End::Merge { .. } | End::Union(_) => {}
             End::Group { keys, aggregates, .. } => {
                 found.extend(keys);
                 found.extend(aggregates.iter().flat_map(|aggregate| aggregate.arguments.iter().chain(&aggregate.filter)));
@@ -296,10 +318,31 @@ impl Stage {
             End::Branches(branches) => {
                 found.extend(branches.iter().flat_map(|branch| &branch.stages).flat_map(Self::expressions));
             }
-            End::TopK { order, .. } => found.extend(order.iter().map(|by| &by.expr)),
+            End::TopK { order, .. } | End::Sort { order, .. } => found.extend(order.iter().map(|by| &by.expr)),
         }
         found.extend(self.instead.iter().flatten().flat_map(Self::expressions));
         found
+    }
+
+    /// The order of the rows that it leaves, by their columns, where there is one: as far as the columns that it is by are wanted.
+    pub fn order(&self) -> Vec<PhysicalSortExpr> {
+        let (End::TopK { order, .. } | End::Sort { order, .. }) = &self.end else { return Vec::new() };
+        let left = |by: &PhysicalSortExpr| {
+            let mut lost = false;
+            let expr = Arc::clone(&by.expr).transform(|expr| {
+                let Some(column) = expr.downcast_ref::<Column>() else { return Ok(Transformed::no(expr)) };
+                let place = match &self.picked {
+                    Some(picked) => picked.iter().position(|at| *at == column.index()),
+                    None => Some(column.index()),
+                };
+                lost |= place.is_none();
+                let place = place.unwrap_or(0);
+                let named = Column::new(self.output.field(place).name(), place);
+                Ok(Transformed::yes(Arc::new(named) as Arc<dyn PhysicalExpr>))
+            });
+            Some(PhysicalSortExpr { expr: expr.ok()?.data, options: by.options }).filter(|_| !lost)
+        };
+        order.iter().map_while(left).collect()
     }
 
     /// The stage that counts the rows that this one leaves.
@@ -316,6 +359,11 @@ impl Stage {
         let output = Arc::new(Schema::new(vec![Field::new("count", DataType::Int64, false)]));
         let end = End::Group { keys: Vec::new(), aggregates: vec![count], partial: false };
         Self { input: Arc::clone(&self.input), steps: self.steps.clone(), end, picked: None, output, instead: None }
+    }
+
+    /// The same with all rows kept: before others stand below them.
+    pub fn keeping(&self) -> Self {
+        Self { end: End::Keep, picked: None, ..self.clone() }
     }
 
     /// The joins that are in its steps.
@@ -343,13 +391,13 @@ impl Chain {
     /// Notes an operator of the stage that is last now.
     pub fn note(&mut self, name: &'static str, detail: String) {
         let stage = self.stages.len().saturating_sub(1);
-        self.operators.push(Operator { name, detail, stage, join: None });
+        self.operators.push(Operator { name, detail, stage, join: None, union: None });
     }
 
     /// Notes a join of the stage that is last now.
     pub fn note_join(&mut self, name: &'static str, detail: String, join: Arc<Join>) {
         let stage = self.stages.len().saturating_sub(1);
-        self.operators.push(Operator { name, detail, stage, join: Some(join) });
+        self.operators.push(Operator { name, detail, stage, join: Some(join), union: None });
     }
 
     /// The columns that it leaves.
@@ -357,14 +405,28 @@ impl Chain {
         self.stages.last().map_or(&self.table.schema, |last| &last.output)
     }
 
+    /// Whether rows pass one by one: none waits for others.
+    pub fn streams(&self) -> bool {
+        self.stages.iter().all(|stage| match &stage.end {
+            End::Keep => true,
+            End::Union(union) => union.others.iter().all(|(_, other)| other.streams()),
+            _ => false,
+        })
+    }
+
     /// Whether rows meet those of others anywhere in it.
     pub fn has_joins(&self) -> bool {
-        self.operators.iter().any(|operator| operator.join.is_some())
+        let of_union = |union: &Arc<Union>| union.others.iter().any(|(_, other)| other.has_joins());
+        self.operators.iter().any(|operator| operator.join.is_some() || operator.union.as_ref().is_some_and(of_union))
     }
 
     /// Whether a device has anything to do: a scan or a projection alone streams from DataFusion.
     pub fn is_worth_it(&self) -> bool {
         let filters = |stage: &Stage| stage.steps.iter().any(|step| matches!(step, Step::Filter(_) | Step::Join(_)));
-        self.stages.iter().any(|stage| !stage.is_open() || filters(stage))
+        self.stages.iter().any(|stage| match &stage.end {
+            End::Keep => filters(stage),
+            End::Union(union) => filters(stage) || union.others.iter().any(|(_, other)| other.is_worth_it()),
+            _ => true,
+        })
     }
 }

@@ -274,6 +274,7 @@ impl Lowering<'_> {
             made: vec![Made::Column { at: 0, kind: Kind::Boolean }],
             numbered: Vec::new(),
             taking: None,
+            sorting: None,
         })
     }
 
@@ -294,7 +295,7 @@ impl Lowering<'_> {
         let made = vec![Made::Column { at: 0, kind: Kind::Boolean }];
         let ty = self.b.ty(value.node).ty;
         Ok((
-            Shape { sink: Sink::Mark { at, rows }, made, numbered: Vec::new(), taking: None },
+            Shape { sink: Sink::Mark { at, rows }, made, numbered: Vec::new(), taking: None, sorting: None },
             Present { range: (low, high), kind: value.kind, ty },
         ))
     }

@@ -1,37 +1,25 @@
-//! SortExec with a limit: the first rows in an order.
+//! The first rows in an order: a sink that keeps no more of them.
 
-use datafusion::physical_plan::sorts::sort::SortExec;
+use std::rc::Rc;
+
+use datafusion::physical_expr::PhysicalSortExpr;
 use warpwise_gpu::program::{Order, Sink};
 
 use super::lower::{Left, Shape};
-use super::plan::{Chain, End};
 use super::refusal::Refusal;
 use super::scope::{Lowering, Scope};
 use super::value::Kind;
 
-/// The most rows that are kept.
-const MOST: usize = 1 << 16;
-
-/// The chain with this sort behind it.
-pub fn top_k(sort: &SortExec, mut chain: Chain) -> Result<Chain, Refusal> {
-    let Some(limit) = sort.fetch().filter(|limit| *limit <= MOST) else {
-        return Err(Refusal::new(
-            format!("sort by {}", sort.expr()),
-            format!("a sort that keeps more than {MOST} rows runs in DataFusion"),
-        ));
-    };
-    chain.open().end = End::TopK { order: sort.expr().iter().cloned().collect(), limit };
-    chain.note("TopK", format!("{} limit {limit}", sort.expr()));
-    Ok(chain)
-}
+/// The most rows that are kept so; more of them are sorted.
+pub const MOST: usize = 1 << 16;
 
 impl Lowering<'_> {
     /// The sink that keeps the first rows.
     pub fn top_k(
         &mut self,
-        order: &[datafusion::physical_expr::PhysicalSortExpr],
+        order: &[PhysicalSortExpr],
         limit: usize,
-        scope: &std::rc::Rc<Scope>,
+        scope: &Rc<Scope>,
         kept: Vec<Left>,
     ) -> Result<Shape, Refusal> {
         let mut keys = Vec::new();

@@ -23,10 +23,12 @@ use parking_lot::Mutex;
 
 use super::failure::translate;
 use super::types::PostgresTypes;
+use super::union::with_common_types;
 use crate::catalog::provider::SegmentTable;
 use crate::catalog::{Name, RelationKind};
 use crate::error::{Condition, Error, Result};
 use crate::function::bridge::{Bridged, OVERRIDES};
+use crate::function::cast::PgCast;
 use crate::function::error::wrap;
 use crate::session::transaction::Snapshot;
 use crate::sql::{dialect, parse};
@@ -52,6 +54,7 @@ pub struct Context<'a> {
     database: &'a str,
     search_path: &'a [String],
     types: Arc<PostgresTypes>,
+    cast: Arc<ScalarUDF>,
     touched: Mutex<BTreeMap<Name, u64>>,
     depth: AtomicUsize,
 }
@@ -65,6 +68,7 @@ impl<'a> Context<'a> {
             database,
             search_path,
             types: Arc::new(PostgresTypes),
+            cast: Arc::new(ScalarUDF::from(PgCast::new())),
             touched: Mutex::default(),
             depth: AtomicUsize::new(0),
         }
@@ -81,7 +85,8 @@ impl<'a> Context<'a> {
         let mut planning = PlannerContext::new().with_prepare_param_data_types(fields);
         let statement = ast::Statement::Query(Box::new(query.clone()));
         let planner = SqlToRel::new_with_options(self, parser_options());
-        planner.sql_statement_to_plan_with_context(statement, &mut planning).map_err(translate)
+        let plan = planner.sql_statement_to_plan_with_context(statement, &mut planning).map_err(translate)?;
+        with_common_types(plan, &self.cast).map_err(translate)
     }
 
     fn view(&self, name: &Name, text: &str) -> Result<LogicalPlan> {

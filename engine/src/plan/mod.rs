@@ -17,3 +17,4 @@ pub mod query;
 pub mod rules;
 pub mod single_pass;
 pub mod types;
+mod union;

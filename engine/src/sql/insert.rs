@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use chrono_tz::Tz;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, Insert, SetExpr, TableObject, Value};
@@ -106,11 +106,17 @@ fn assign_column(values: &ArrayRef, column: &Column, zone: Tz, lenient: bool) ->
     check_length(&cast, to)
 }
 
+/// Whether a column's texts are numbers: of which no one scale holds all.
+fn is_spelled(field: &Field) -> bool {
+    field.data_type().is_string() && SqlType::of_field(field).base == Base::Numeric
+}
+
 /// Brings a batch whose columns stand in the table's order into the table's types; `23502` for a NULL where none may be.
 pub fn assign(batch: &RecordBatch, table: &Relation, name: &str, zone: Tz, lenient: bool) -> Result<RecordBatch> {
     let mut columns = Vec::with_capacity(table.columns.len());
-    for (values, column) in batch.columns().iter().zip(table.columns.iter()) {
-        columns.push(assign_column(values, column, zone, lenient)?);
+    let fields = batch.schema_ref().fields();
+    for ((values, field), column) in batch.columns().iter().zip(fields).zip(table.columns.iter()) {
+        columns.push(assign_column(values, column, zone, lenient || is_spelled(field))?);
     }
     finish(columns, batch.num_rows(), table, name)
 }
@@ -267,8 +273,12 @@ impl Session {
                 let rows = batch.num_rows();
                 let mut columns: Vec<ArrayRef> = Vec::new();
                 for (at, column) in relation.columns.iter().enumerate() {
+                    let mut lenient = lenient;
                     let source = match given.iter().position(|g| *g == at) {
-                        Some(place) if place < batch.num_columns() => Arc::clone(batch.column(place)),
+                        Some(place) if place < batch.num_columns() => {
+                            lenient |= is_spelled(batch.schema_ref().field(place));
+                            Arc::clone(batch.column(place))
+                        }
                         _ => match &defaults[at] {
                             Some(value) => value.to_array_of_size(rows).map_err(|e| Error::internal(e.to_string()))?,
                             None => new_null_array(&column.sql_type.arrow(), rows),

@@ -6,6 +6,7 @@
 mod coded;
 mod decode;
 mod dictionary;
+pub(crate) mod element;
 mod encode;
 mod encoding;
 mod hash;
@@ -83,6 +84,15 @@ impl Column {
     pub fn is_ascii(&self) -> bool {
         let (begin, end) = self.text_span();
         self.bytes.as_ref().is_some_and(|bytes| bytes[begin..end].is_ascii())
+    }
+
+    /// Whether its buffers hold as many rows as it says. It looks at their lengths alone.
+    pub(crate) fn is_whole(&self) -> bool {
+        let is_text = self.ty.ty == Type::Text;
+        let offsets = usize::from(is_text && self.rows > 0);
+        self.values.len() >= ((self.rows + offsets) * self.ty.ty.stored_bits() as usize).div_ceil(8)
+            && self.validity.as_ref().is_none_or(|bits| bits.len() >= self.rows.div_ceil(8))
+            && self.bytes.is_some() == is_text
     }
 
     /// Bytes that it takes.

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use super::words::of;
-use super::work::{Source, Work, range_of, valid};
 use super::{Form, Grouped, Order, Wants};
 use crate::column::Column;
+use crate::column::element::{bit, of};
 use crate::error::Result;
+use crate::parallel::{PART_BITS, Source, Work, range_of, valid};
 use crate::program::{Table, TableType, Type};
 
 /// The most values of a domain that is its own index, for each row.
@@ -60,7 +60,7 @@ macro_rules! with_place {
             Type::I128 => with!(u128),
             Type::Bool | Type::F32 | Type::F64 | Type::Text => {
                 let low = places.low as usize;
-                let $place = |row: usize| usize::from(super::words::bit(values, row)) - low;
+                let $place = |row: usize| usize::from(bit(values, row)) - low;
                 $body
             }
         }
@@ -294,7 +294,7 @@ impl Source for Spans<'_> {
 /// The order of any keys: parted by spans of the domain, each span then sorted by counting.
 fn sorted(work: &Work<'_>, places: Places<'_>, domain: usize, count: usize) -> Result<Ordered> {
     // As few parts as keep each span near the processor: a scatter to many parts is slow itself.
-    let shift = SPAN.trailing_zeros().max((usize::BITS - domain.leading_zeros()).saturating_sub(super::work::PART_BITS));
+    let shift = SPAN.trailing_zeros().max((usize::BITS - domain.leading_zeros()).saturating_sub(PART_BITS));
     let parts = ((domain - 1) >> shift) + 1;
     let parted = work.part(places.key.rows, parts, count, &Spans { places, shift })?;
     let (starts_of, rows_of) = (work.zeros::<i32>(domain + 1)?, work.zeros::<i32>(count)?);

@@ -11,11 +11,12 @@ use parking_lot::Mutex;
 
 use super::index::{Index, bits_of, bytes_of};
 use super::layout::{Form as SlotForm, Layout};
-use super::words::{Packed, bit, pack};
-use super::work::{PART_BITS, Parted, Room, Slots, Source, Work};
+use super::words::{Packed, pack};
 use super::{Form, Grouped, Order, Wants, direct};
 use crate::column::Column;
+use crate::column::element::bit;
 use crate::error::Result;
+use crate::parallel::{PART_BITS, Parted, Room, Slots, Source, Work};
 use crate::program::Type;
 
 /// Keys of a part, on average: their slots fit the second cache.

@@ -6,25 +6,25 @@
 //! [`Order`], and a `Statement::Loop` goes through them. A row with a NULL in a key is in no group.
 //!
 //! Files: `direct.rs` and `hash.rs` make the two forms, `layout.rs` says how keys and slots lie, `index.rs` is the index,
-//! `words.rs` packs keys, `work.rs` shares rows out among threads.
+//! `words.rs` packs keys.
 
 mod direct;
 mod hash;
 mod index;
 pub mod layout;
 mod words;
-mod work;
 
 use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 
 use crate::column::Column;
+use crate::column::element::bit;
 use crate::device::Cancel;
 use crate::error::{Error, Result};
+use crate::parallel::Work;
 use crate::program::{Table, Type};
 pub use index::Index;
-use work::Work;
 
 /// What is asked of the groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn valid_rows(keys: &[&Column], rows: usize) -> usize {
     match bits[..] {
         [] => rows,
         [bits] => bits.count_set_bits_offset(0, rows),
-        _ => (0..rows).filter(|row| bits.iter().all(|bits| words::bit(bits, *row))).count(),
+        _ => (0..rows).filter(|row| bits.iter().all(|bits| bit(bits, *row))).count(),
     }
 }
 
@@ -130,13 +130,7 @@ fn check(keys: &[&Column], rows: usize) -> Result<()> {
     if i32::try_from(rows).is_err() {
         return Err(Error::Unsupported(format!("{rows} rows in the build side of a join")));
     }
-    let short = |key: &&&Column| {
-        let offsets = usize::from(key.ty.ty == Type::Text && rows > 0);
-        key.values.len() < ((rows + offsets) * key.ty.ty.stored_bits() as usize).div_ceil(8)
-            || key.validity.as_ref().is_some_and(|bits| bits.len() < rows.div_ceil(8))
-            || key.bytes.is_some() != (key.ty.ty == Type::Text)
-    };
-    match keys.iter().find(short) {
+    match keys.iter().find(|key| !key.is_whole()) {
         Some(key) => Err(Error::Invalid(format!("a key of {} rows whose buffers are too short", key.rows))),
         None => Ok(()),
     }

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use arrow::buffer::Buffer;
-
 use super::layout::{Field, Layout, canonical_f32, canonical_f64, hash_end, hash_text, hash_word};
 use crate::column::Column;
+use crate::column::element::{bit, of};
 use crate::program::Type;
 
 /// The keys of some rows.
@@ -77,18 +76,4 @@ fn pack_field(column: &Column, field: &Field, rows: Range<usize>, words: &mut [u
             u64::from(to - from) << 32 | u64::from(from)
         }),
     }
-}
-
-/// Element `row` of a column of fixed width.
-#[inline(always)]
-pub(super) fn of<T: Copy>(values: &Buffer, row: usize) -> T {
-    debug_assert!((row + 1) * size_of::<T>() <= values.len());
-    // SAFETY: the caller's columns have so many rows (`group` looks at their lengths), and any bits are a `T`: an integer.
-    unsafe { values.as_ptr().cast::<T>().add(row).read_unaligned() }
-}
-
-/// Bit `row`.
-#[inline(always)]
-pub(super) fn bit(bits: &Buffer, row: usize) -> bool {
-    bits[row / 8] >> (row % 8) & 1 == 1
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow::buffer::Buffer;
 use arrow::datatypes::ArrowNativeType;
 
-use super::words::bit;
 use crate::column::Column;
+use crate::column::element::{bit, of};
 use crate::device::Cancel;
 use crate::device::cpu::memory::Memory;
 use crate::device::cpu::pool::Pool;
@@ -18,10 +18,10 @@ use crate::program::Type;
 /// Rows that a thread takes at once; a multiple of 64.
 const RANGE: usize = 1 << 15;
 /// The most parts that rows are scattered to at once: a line of the first cache for each.
-pub(super) const PART_BITS: u32 = 9;
+pub(crate) const PART_BITS: u32 = 9;
 
 /// Who works, and until when.
-pub(super) struct Work<'a> {
+pub(crate) struct Work<'a> {
     pool: Pool,
     threads: usize,
     cancel: &'a Cancel,
@@ -29,19 +29,19 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     /// On at most so many threads of the processor; 0 is all.
-    pub(super) fn new(threads: usize, cancel: &'a Cancel) -> Self {
+    pub(crate) fn new(threads: usize, cancel: &'a Cancel) -> Self {
         let pool = Pool::of_machine();
         let threads = if threads == 0 { pool.threads() } else { threads.min(pool.threads()) };
         Self { pool, threads, cancel }
     }
 
     /// Does the work on ranges of so many, which begin at multiples of 64.
-    pub(super) fn each_range(&self, count: usize, work: impl Fn(Range<usize>) -> Result<()> + Sync) -> Result<()> {
+    pub(crate) fn each_range(&self, count: usize, work: impl Fn(Range<usize>) -> Result<()> + Sync) -> Result<()> {
         self.each_part(count.div_ceil(RANGE), |(), at| work(at * RANGE..count.min((at + 1) * RANGE)))
     }
 
     /// Does the work on each of so many parts, with something of the thread's own.
-    pub(super) fn each_part<T: Default + Send>(
+    pub(crate) fn each_part<T: Default + Send>(
         &self,
         parts: usize,
         work: impl Fn(&mut T, usize) -> Result<()> + Sync,
@@ -55,12 +55,12 @@ impl<'a> Work<'a> {
     }
 
     /// Memory for so many, zeros at first, and some behind them.
-    pub(super) fn zeros<T>(&self, count: usize) -> Result<Room<T>> {
+    pub(crate) fn zeros<T>(&self, count: usize) -> Result<Room<T>> {
         Ok(Room { memory: Memory::touched((count * size_of::<T>() + 1).next_multiple_of(64))?, count, of: PhantomData })
     }
 
     /// Scatters `count` of so many rows to parts, in order within each.
-    pub(super) fn part(&self, rows: usize, parts: usize, count: usize, source: &impl Source) -> Result<Parted> {
+    pub(crate) fn part(&self, rows: usize, parts: usize, count: usize, source: &impl Source) -> Result<Parted> {
         // Large pieces: each has counts of its own for every part.
         let pieces = (rows / (RANGE * 2)).clamp(1, self.threads * 4);
         let piece = rows.div_ceil(pieces).next_multiple_of(64).max(64);
@@ -109,7 +109,7 @@ impl<'a> Work<'a> {
 
 /// Hands over those rows of a range whose key is not NULL.
 #[inline(always)]
-pub(super) fn valid(key: &Column, range: Range<usize>, mut each: impl FnMut(usize)) {
+pub(crate) fn valid(key: &Column, range: Range<usize>, mut each: impl FnMut(usize)) {
     let Some(bits) = &key.validity else { return range.for_each(each) };
     // Word by word: a branch for each bit would often be taken wrongly.
     for begin in (range.start / 64 * 64..range.end).step_by(64) {
@@ -125,14 +125,14 @@ pub(super) fn valid(key: &Column, range: Range<usize>, mut each: impl FnMut(usiz
 }
 
 /// Rows that are scattered to parts.
-pub(super) trait Source: Sync {
+pub(crate) trait Source: Sync {
     /// Hands over the part, the word and the number of the rows of a range, which begins at a multiple of 64. It is asked
     /// twice, and must say the same.
     fn each(&self, range: Range<usize>, put: impl FnMut(usize, u64, u32));
 }
 
 /// Rows that were scattered to parts: a word and a number of each.
-pub(super) struct Parted {
+pub(crate) struct Parted {
     words: Room<u64>,
     numbers: Room<u32>,
     begins: Vec<usize>,
@@ -140,7 +140,7 @@ pub(super) struct Parted {
 
 impl Parted {
     /// The rows of a part, and how many are in those before it.
-    pub(super) fn part(&self, part: usize) -> (usize, impl Iterator<Item = (u64, u32)> + Clone) {
+    pub(crate) fn part(&self, part: usize) -> (usize, impl Iterator<Item = (u64, u32)> + Clone) {
         let range = self.begins[part]..self.begins[part + 1];
         let (words, numbers) = (&self.words.get()[range.clone()], &self.numbers.get()[range.clone()]);
         (range.start, words.iter().copied().zip(numbers.iter().copied()))
@@ -148,39 +148,45 @@ impl Parted {
 }
 
 /// Memory of a number of elements.
-pub(super) struct Room<T> {
+pub(crate) struct Room<T> {
     memory: Memory,
     count: usize,
     of: PhantomData<T>,
 }
 
+impl<T> std::fmt::Debug for Room<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Room").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
 impl<T> Room<T> {
     /// All of it, when nobody writes to it but through `T` itself.
-    pub(super) fn get(&self) -> &[T] {
+    pub(crate) fn get(&self) -> &[T] {
         // SAFETY: there are so many, zeros at least, and the address is a multiple of 64.
         unsafe { std::slice::from_raw_parts(self.memory.address().cast(), self.count) }
     }
 
     /// All of it as plain elements of that width, when nobody writes any more.
-    pub(super) fn read<P: ArrowNativeType>(&self) -> &[P] {
+    pub(crate) fn read<P: ArrowNativeType>(&self) -> &[P] {
         const { assert!(size_of::<P>() == size_of::<T>()) };
         // SAFETY: any bits are a `P`, and there are so many.
         unsafe { std::slice::from_raw_parts(self.memory.address().cast(), self.count) }
     }
 
     /// Its elements, for threads to share out.
-    pub(super) fn slots(&self) -> Slots<'_, T> {
+    pub(crate) fn slots(&self) -> Slots<'_, T> {
         Slots { address: self.memory.address().cast(), count: self.count, of: PhantomData }
     }
 
     /// The same bytes as Arrow holds them, with zeros behind them to a multiple of 64.
-    pub(super) fn into_buffer(self) -> Buffer {
+    pub(crate) fn into_buffer(self) -> Buffer {
         self.memory.into_buffer()
     }
 }
 
 /// The elements of some memory, each written by one thread at most.
-pub(super) struct Slots<'a, T> {
+pub(crate) struct Slots<'a, T> {
     address: *mut T,
     count: usize,
     of: PhantomData<&'a [T]>,
@@ -196,15 +202,27 @@ impl<T: Copy> Slots<'_, T> {
     ///
     /// Nobody else uses it meanwhile, and the memory is no buffer's.
     #[inline(always)]
-    pub(super) unsafe fn set(&self, at: usize, value: T) {
+    pub(crate) unsafe fn set(&self, at: usize, value: T) {
         assert!(at < self.count, "an element behind the end");
         // SAFETY: as this function's own.
         unsafe { self.address.add(at).write(value) };
     }
 
+    /// Writes elements one behind the other.
+    ///
+    /// # Safety
+    ///
+    /// As [`set`](Self::set), of each of them.
+    #[inline(always)]
+    pub(crate) unsafe fn copy(&self, at: usize, values: &[T]) {
+        assert!(at <= self.count && values.len() <= self.count - at, "elements behind the end");
+        // SAFETY: as this function's own; what is borrowed is other memory.
+        unsafe { self.address.add(at).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+    }
+
     /// Reads an element, which nobody writes meanwhile.
     #[inline(always)]
-    pub(super) fn get(&self, at: usize) -> T {
+    pub(crate) fn get(&self, at: usize) -> T {
         assert!(at < self.count, "an element behind the end");
         // SAFETY: it is there; who writes has vouched for the rest.
         unsafe { self.address.add(at).read() }
@@ -212,7 +230,7 @@ impl<T: Copy> Slots<'_, T> {
 }
 
 /// The least and the greatest value of a column of integers or `bool`, of those that are not NULL; there is one.
-pub(super) fn range_of(work: &Work<'_>, key: &Column) -> Result<(i128, i128)> {
+pub(crate) fn range_of(work: &Work<'_>, key: &Column) -> Result<(i128, i128)> {
     let ranges = key.rows.div_ceil(RANGE);
     let found = parking_lot::Mutex::new((i128::MAX, i128::MIN));
     let next = AtomicUsize::new(0);
@@ -228,7 +246,7 @@ pub(super) fn range_of(work: &Work<'_>, key: &Column) -> Result<(i128, i128)> {
                 ($T:ty) => {{
                     let (mut least, mut most) = (<$T>::MAX, <$T>::MIN);
                     valid(key, range, |row| {
-                        let value = super::words::of::<$T>(&key.values, row);
+                        let value = of::<$T>(&key.values, row);
                         (least, most) = (least.min(value), most.max(value));
                     });
                     if least <= most {
