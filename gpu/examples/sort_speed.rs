@@ -71,10 +71,8 @@ fn main() -> Result<()> {
         ("texts that begin alike", &[&alike]),
     ];
     for (name, columns) in cases {
-        let keys: Vec<Key<'_>> = columns
-            .iter()
-            .map(|column| Key { column, ranks: None, descending: false, nulls_first: false })
-            .collect();
+        let keys: Vec<Key<'_>> =
+            columns.iter().map(|column| Key { column, ranks: None, descending: false, nulls_first: false }).collect();
         let (time, found) = best(|| order(&keys, usize::MAX, threads, &cancel))?;
         let (taking, _) = best(|| gather(columns[0], &found, threads, &cancel))?;
         println!("{name:38}{:>7.1} ms{:>9.1} ms", time.as_secs_f64() * 1e3, taking.as_secs_f64() * 1e3);

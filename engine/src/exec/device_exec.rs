@@ -271,7 +271,7 @@ async fn climb(node: Arc<DeviceExec>, context: Arc<TaskContext>, metrics: Baseli
                 report.device = name;
                 report.failures = failures;
                 *node.report.lock() = Some(report);
-                metrics.record_output(rows.len());
+                metrics.record_output(rows.count());
                 return Ok(Box::pin(RecordBatchStreamAdapter::new(node.schema(), batches(rows))));
             }
             Ok((Err(DeviceError::Fault(fault)), _)) => return Err(wrap(Error::fault(fault))),

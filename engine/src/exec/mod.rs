@@ -23,7 +23,7 @@ pub mod run;
 pub mod shared;
 mod stream;
 pub mod table_scan;
-mod union;
 #[cfg(test)]
 mod tests;
+mod union;
 pub mod whole;

@@ -98,13 +98,13 @@ const BATCH: usize = 1 << 16;
 
 impl Rows {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.held.output.rows
     }
 
     /// How many batches they become, at least one.
     pub fn batches(&self) -> usize {
-        self.len().div_ceil(BATCH).max(1)
+        self.count().div_ceil(BATCH).max(1)
     }
 
     /// One of the batches.
@@ -246,9 +246,7 @@ impl Running<'_> {
             self.build(join)?;
         }
         match (self.lowered(stage, next, source), &stage.instead) {
-            (Err(Error::Unsupported(_)), Some(instead)) => {
-                Ok(picked(self.stages(instead, source)?, stage))
-            }
+            (Err(Error::Unsupported(_)), Some(instead)) => Ok(picked(self.stages(instead, source)?, stage)),
             (held, _) => held,
         }
     }

@@ -43,7 +43,9 @@ fn become_of(column: &Column, change: &Change, ty: Type) -> Result<Column> {
         }
         Change::Times(by) => integers(column, ty, |value| value.checked_mul(*by))?,
         // What stands at a row that is NULL is any code.
-        Change::Codes(codes) => integers(column, ty, |code| Some(usize::try_from(code).ok().and_then(|at| codes.get(at)).map_or(0, |code| (*code).into())))?,
+        Change::Codes(codes) => integers(column, ty, |code| {
+            Some(usize::try_from(code).ok().and_then(|at| codes.get(at)).map_or(0, |code| (*code).into()))
+        })?,
         Change::Spelled(words) => return spelled(column, words),
     };
     Ok(Column::new(of, column.rows, values, column.validity.clone()))

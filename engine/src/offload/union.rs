@@ -36,7 +36,7 @@ pub fn union(node: &UnionExec, chains: Vec<Chain>) -> Result<Chain, Refusal> {
 #[derive(Debug)]
 pub struct Alignment {
     /// One for each column: how to read it, and the type that it is stored in, nullable where any is.
-    pub columns: Vec<(Kind, ValueType, Option<Bounds>)>,
+    pub columns: Vec<Described>,
     /// For each of the several, what becomes of its columns.
     pub changes: Vec<Vec<Change>>,
 }
@@ -53,7 +53,7 @@ pub enum Change {
 }
 
 /// The kind, the type and the range of a column that is there.
-fn column(leaves: &Leaves, at: usize) -> (Kind, ValueType, Option<Bounds>) {
+fn column(leaves: &Leaves, at: usize) -> Described {
     match &leaves.made[at] {
         Made::Column { at, kind } => (kind.clone(), leaves.types[*at], leaves.ranges[*at]),
         Made::Computed(formula) => (formula.what.kind(), formula.what.ty(), formula.what.range()),
@@ -78,7 +78,9 @@ pub fn aligned(parts: &[&Leaves]) -> Result<Alignment, Refusal> {
     Ok(all)
 }
 
-type Columns = [(Kind, ValueType, Option<Bounds>)];
+/// How to read a column, the type that it is stored in, and what it lies in.
+pub type Described = (Kind, ValueType, Option<Bounds>);
+type Columns = [Described];
 
 /// The kind of all, and what becomes of each.
 fn common(columns: &Columns) -> Result<(Kind, Vec<Change>), Refusal> {
@@ -91,7 +93,8 @@ fn common(columns: &Columns) -> Result<(Kind, Vec<Change>), Refusal> {
             Kind::Text(words) => words.values().value_data().is_ascii(),
             other => other.is_ascii(),
         });
-        let each = kinds().map(|kind| if let Kind::Text(words) = kind { Change::Spelled(Arc::clone(words)) } else { Change::Times(1) });
+        let each =
+            kinds().map(|kind| if let Kind::Text(words) = kind { Change::Spelled(Arc::clone(words)) } else { Change::Times(1) });
         return Ok((Kind::Plain { ascii }, each.collect()));
     }
     if let Some(other) = kinds().find(|kind| std::mem::discriminant(*kind) != std::mem::discriminant(first)) {
@@ -117,7 +120,8 @@ fn common(columns: &Columns) -> Result<(Kind, Vec<Change>), Refusal> {
             Ok((Kind::Timestamp { unit, tick: *tick, zoned: *zoned }, each))
         }
         Kind::Text(words) => {
-            let others: Vec<_> = kinds().map(|kind| if let Kind::Text(words) = kind { Arc::clone(words) } else { Words::of("") }).collect();
+            let others: Vec<_> =
+                kinds().map(|kind| if let Kind::Text(words) = kind { Arc::clone(words) } else { Words::of("") }).collect();
             if others.iter().all(|other| Arc::ptr_eq(other, words) || other.values() == words.values()) {
                 return Ok((first.clone(), same()));
             }
@@ -158,7 +162,7 @@ fn stored(kind: &Kind, columns: &Columns, changes: &[Change]) -> (Type, Option<B
     }
     let times = |change: &Change| if let Change::Times(by) = change { *by } else { 1 };
     let scaled = |(low, high): Bounds, change: &Change| Some((low.checked_mul(times(change))?, high.checked_mul(times(change))?));
-    let hull = |of: &dyn Fn(&(Kind, ValueType, Option<Bounds>)) -> Option<Bounds>| {
+    let hull = |of: &dyn Fn(&Described) -> Option<Bounds>| {
         let each = columns.iter().zip(changes).map(|(column, change)| scaled(of(column)?, change));
         let each: Option<Vec<Bounds>> = each.collect();
         each?.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
