@@ -17,6 +17,7 @@ pub mod select;
 pub mod split;
 pub mod string;
 pub mod text_select;
+pub mod totals;
 
 use crate::program::{Arithmetic, DatePart, Math, MathPair, Type};
 

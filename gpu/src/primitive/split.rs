@@ -22,6 +22,8 @@ pub struct Digit {
     pub size: u8,
     /// How many numbers: `size`, or one more.
     pub count: u8,
+    /// What stands for each value of a byte, 256 of them; null where the values stand for themselves.
+    pub table: *const u8,
 }
 
 /// The width of a key.
@@ -58,7 +60,8 @@ unsafe fn fold_slow(digit: &Digit, rows: usize, out: *mut u8, first: bool) {
         unsafe {
             let value = match digit.width {
                 Width::Bit => *digit.values.add(at / 8) >> (at % 8) & 1,
-                Width::Byte => *digit.values.add(at),
+                Width::Byte if digit.table.is_null() => *digit.values.add(at),
+                Width::Byte => *digit.table.add(usize::from(*digit.values.add(at))),
                 Width::Two => *digit.values.add(at * 2),
                 Width::Four => *digit.values.add(at * 4),
                 Width::Eight => *digit.values.add(at * 8),
@@ -82,7 +85,8 @@ unsafe fn fold_all(digits: &[Digit], rows: usize, out: *mut u8) {
             }
             match digit.width {
                 Width::Bit => fold_slow(digit, rows, out, at == 0),
-                Width::Byte => fold::<1>(digit, rows, out, at == 0),
+                Width::Byte if digit.table.is_null() => fold::<1>(digit, rows, out, at == 0),
+                Width::Byte => fold_slow(digit, rows, out, at == 0),
                 Width::Two => fold::<2>(digit, rows, out, at == 0),
                 Width::Four => fold::<4>(digit, rows, out, at == 0),
                 Width::Eight => fold::<8>(digit, rows, out, at == 0),
@@ -92,10 +96,37 @@ unsafe fn fold_all(digits: &[Digit], rows: usize, out: *mut u8) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 unsafe fn fold_avx512(digits: &[Digit], rows: usize, out: *mut u8) {
     // SAFETY: as this function's own.
-    unsafe { fold_all(digits, rows, out) }
+    unsafe {
+        match digits {
+            [digit] if !digit.table.is_null() && digit.validity.is_null() => look_up(digit, rows, out),
+            _ => fold_all(digits, rows, out),
+        }
+    }
+}
+
+/// The one digit of each row, out of a table of 256 bytes that stays in registers.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+unsafe fn look_up(digit: &Digit, rows: usize, out: *mut u8) {
+    use std::arch::x86_64::*;
+    // SAFETY: as `number`'s own; only the rows that are there are read, and `out` has room for a block.
+    unsafe {
+        let part = |at: usize| _mm512_loadu_si512(digit.table.add(at * 64).cast());
+        let (a, b, c, d) = (part(0), part(1), part(2), part(3));
+        let low = _mm512_set1_epi8(digit.low as i8);
+        for from in (0..rows).step_by(64) {
+            let read = u64::MAX >> (64 - (rows - from).min(64));
+            let value = _mm512_maskz_loadu_epi8(read, digit.values.add(from).cast());
+            let lower = _mm512_permutex2var_epi8(a, value, b);
+            let upper = _mm512_permutex2var_epi8(c, value, d);
+            let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(value), lower, upper);
+            _mm512_storeu_si512(out.add(from).cast(), _mm512_sub_epi8(found, low));
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -109,7 +140,7 @@ unsafe fn fold_avx2(digits: &[Digit], rows: usize, out: *mut u8) {
 ///
 /// # Safety
 ///
-/// The digits point at `rows` values and bits each, at most [`BLOCK`], little endian; `out` has room for a block.
+/// The digits point at `rows` values and bits each, and tables at 256 bytes, at most [`BLOCK`], little endian; `out` has room for a block.
 pub unsafe fn number(digits: &[Digit], rows: usize, out: *mut u8) {
     match level() {
         #[cfg(target_arch = "x86_64")]
@@ -206,7 +237,15 @@ mod tests {
         let second: Vec<u16> = (0..BLOCK).map(|at| 300 + (at * 7 % 2) as u16).collect();
         let valid: Vec<u8> = (0..BLOCK / 8).map(|at| (at * 91) as u8).collect();
         let digits = [
-            Digit { values: first.as_ptr(), validity: std::ptr::null(), width: Width::Byte, low: 10, size: 3, count: 3 },
+            Digit {
+                values: first.as_ptr(),
+                validity: std::ptr::null(),
+                width: Width::Byte,
+                low: 10,
+                size: 3,
+                count: 3,
+                table: std::ptr::null(),
+            },
             Digit {
                 values: second.as_ptr().cast(),
                 validity: valid.as_ptr(),
@@ -214,6 +253,7 @@ mod tests {
                 low: (300 & 255) as u8,
                 size: 2,
                 count: 3,
+                table: std::ptr::null(),
             },
         ];
         let mut numbers = [0u8; BLOCK];
@@ -245,6 +285,34 @@ mod tests {
                     .collect();
                 assert_eq!(&lists[group * STRIDE..][..counts[group] as usize], &expected[..]);
             }
+        }
+    }
+
+    #[test]
+    fn a_table_stands_for_a_byte() {
+        let table: Vec<u8> = (0..=255u8).map(|value| value.wrapping_mul(7) % 29 + 3).collect();
+        let column: Vec<u8> = (0..BLOCK).map(|at| (at * 37 % 256) as u8).collect();
+        let other: Vec<u8> = (0..BLOCK).map(|at| (at % 2) as u8).collect();
+        let digit = Digit {
+            values: column.as_ptr(),
+            validity: std::ptr::null(),
+            width: Width::Byte,
+            low: 3,
+            size: 29,
+            count: 29,
+            table: table.as_ptr(),
+        };
+        let second = Digit { values: other.as_ptr(), low: 0, size: 2, count: 2, table: std::ptr::null(), ..digit };
+        for rows in [1, 63, 64, 65, 1000, BLOCK] {
+            let mut numbers = [0u8; BLOCK];
+            // SAFETY: the columns have BLOCK rows, the table 256 bytes.
+            unsafe { number(&[digit], rows, numbers.as_mut_ptr()) };
+            let alone: Vec<u8> = column[..rows].iter().map(|value| table[usize::from(*value)] - 3).collect();
+            assert_eq!(numbers[..rows], alone);
+            // SAFETY: as above.
+            unsafe { number(&[digit, second], rows, numbers.as_mut_ptr()) };
+            let both: Vec<u8> = alone.iter().zip(&other).map(|(a, b)| a.wrapping_mul(2).wrapping_add(*b)).collect();
+            assert_eq!(numbers[..rows], both);
         }
     }
 }

@@ -24,7 +24,7 @@ pub mod string;
 pub mod warm_up;
 
 use context::RowLoop;
-use layout::{KeyLayout, RowLayout, SlotOp, StateLayout};
+use layout::{KeyLayout, RowLayout, Seen, Slot, SlotOp, StateLayout};
 use mask::Test;
 use module::{Builder, Functions};
 use string::TextTest;
@@ -33,6 +33,7 @@ use self::function::{Loop, Scope};
 use crate::codegen::analysis::Facts;
 use crate::error::{Error, Result};
 use crate::primitive::split;
+use crate::primitive::totals::Width;
 use crate::program::statement::depths;
 use crate::program::{Expr, ExprId, IndexId, Key, Pipeline, Sink, Strategy, TableId, Type, ValueType};
 
@@ -124,8 +125,12 @@ pub enum SinkCode {
     Dense {
         /// The loop over all rows.
         fold: RowLoop,
-        /// Where there are few groups: how their rows are told apart.
-        split: Option<Split>,
+        /// Where there are few groups: the loop over the rows of one, with the group's state in registers.
+        split: Option<RowLoop>,
+        /// Where there are few groups: what vector instructions add to every slot of the state, for all rows of a block at once.
+        totals: Option<Vec<Total>>,
+        /// The loop that numbers rows by group; `None` where all keys are digits, which need no loop.
+        number: Option<RowLoop>,
         /// The state.
         state: StateLayout,
         /// The keys, with their types and how many numbers each takes.
@@ -219,12 +224,43 @@ impl SinkCode {
     }
 }
 
-/// How a block is split by group before it is folded group by group, each group's state in registers.
-pub struct Split {
-    /// The loop over the rows of one group.
-    pub fold: RowLoop,
-    /// The loop that numbers the rows; `None` where all keys are columns, which need no loop.
-    pub number: Option<RowLoop>,
+/// What a slot of a group's state takes of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// How many rows the group has.
+    Rows,
+    /// The sum of a column.
+    Sum {
+        /// Which.
+        column: u32,
+        /// How it is stored.
+        width: Width,
+    },
+}
+
+impl Total {
+    /// What a slot takes, where vector instructions can tell.
+    fn of(pipeline: &Pipeline, facts: &Facts, slot: &Slot) -> Option<Self> {
+        if slot.filter.is_some() || matches!(slot.seen, Seen::Flag(_)) || slot.input.is_some_and(|id| facts.ty(id).nullable) {
+            return None;
+        }
+        match (slot.op, slot.input.map(|id| (pipeline.expr(id), facts.ty(id).ty))) {
+            (SlotOp::Rows, _) => Some(Self::Rows),
+            (SlotOp::Sum64, Some((Expr::Column(column), ty))) => {
+                let width = match ty {
+                    Type::I8 => Width::I8,
+                    Type::U8 => Width::U8,
+                    Type::I16 => Width::I16,
+                    Type::U16 => Width::U16,
+                    Type::I32 => Width::I32,
+                    Type::U32 => Width::U32,
+                    Type::Bool | Type::I64 | Type::I128 | Type::F32 | Type::F64 | Type::Text => return None,
+                };
+                Some(Self::Sum { column: column.0, width })
+            }
+            (_, _) => None,
+        }
+    }
 }
 
 impl Code {
@@ -320,7 +356,15 @@ enum Plan<'a> {
     Bitmap,
     Mark(ExprId),
     Single(StateLayout),
-    Dense { keys: Vec<(Key, ValueType, u64)>, state: StateLayout, groups: usize, lanes: usize, few: bool, computed: bool },
+    Dense {
+        keys: Vec<(Key, ValueType, u64)>,
+        state: StateLayout,
+        groups: usize,
+        lanes: usize,
+        few: bool,
+        totals: Option<Vec<Total>>,
+        computed: bool,
+    },
     Hash(KeyLayout, StateLayout),
     TopK(RowLayout, u64, Option<Near>),
 }
@@ -371,9 +415,12 @@ impl<'a> Plan<'a> {
                     // To list rows costs more than to fold two numbers where they lie; counts alone are those of the lists.
                     let counts = state.slots.iter().all(|slot| slot.input.is_none() && slot.filter.is_none());
                     let few = groups <= split::GROUPS as u64 && (counts || state.slots.len() > FEW_SLOTS);
-                    let computed = keys.iter().any(|(key, ty, _)| !is_digit(pipeline, key, *ty));
+                    let totals = (groups <= split::GROUPS as u64)
+                        .then(|| state.slots.iter().map(|slot| Total::of(pipeline, facts, slot)).collect::<Option<_>>())
+                        .flatten();
+                    let computed = keys.iter().any(|(key, ty, _)| Digits::of(pipeline, key, *ty).is_none());
                     let lanes = if groups * state.size as u64 <= LANE_BYTES { LANES } else { 1 };
-                    Self::Dense { keys, state, groups: groups as usize, lanes, few, computed }
+                    Self::Dense { keys, state, groups: groups as usize, lanes, few, totals, computed }
                 }
                 Strategy::Hash => {
                     let state = StateLayout::of(aggregates, facts, false, true);
@@ -408,7 +455,7 @@ impl<'a> Plan<'a> {
                     group::write_single(Loop::open(b, scope, imports, &of_state(state)), state, config);
                 })?);
             }
-            Self::Dense { keys, state, lanes, few, computed, .. } => {
+            Self::Dense { keys, state, lanes, few, totals, computed, .. } => {
                 let keys: Vec<Key> = keys.iter().map(|(key, _, _)| key.clone()).collect();
                 let of_keys: Vec<ExprId> = keys.iter().map(|key| key.expr).collect();
                 let roots: Vec<ExprId> = of_keys.iter().copied().chain(of_state(state)).collect();
@@ -419,11 +466,11 @@ impl<'a> Plan<'a> {
                     loops.push(builder.define("group", |b, imports, config| {
                         group::write_single(Loop::open(b, scope, imports, &of_state(state)), state, config);
                     })?);
-                    if *computed {
-                        loops.push(builder.define("number", |b, imports, config| {
-                            group::write_numbers(Loop::open(b, scope, imports, &of_keys), &keys, config);
-                        })?);
-                    }
+                }
+                if *computed && (*few || totals.is_some()) {
+                    loops.push(builder.define("number", |b, imports, config| {
+                        group::write_numbers(Loop::open(b, scope, imports, &of_keys), &keys, config);
+                    })?);
                 }
             }
             Self::Hash(keys, state) => {
@@ -452,9 +499,10 @@ impl<'a> Plan<'a> {
             Self::Bitmap => SinkCode::Bitmap,
             Self::Mark(_) => SinkCode::Mark { write: loops[0] },
             Self::Single(state) => SinkCode::Single { fold: loops[0], state },
-            Self::Dense { keys, state, groups, lanes, few, computed } => {
-                let split = few.then(|| Split { fold: loops[1], number: computed.then(|| loops[2]) });
-                SinkCode::Dense { fold: loops[0], split, state, keys, groups, lanes }
+            Self::Dense { keys, state, groups, lanes, few, totals, computed } => {
+                let split = few.then(|| loops[1]);
+                let number = if computed { loops.get(1 + usize::from(few)).copied() } else { None };
+                SinkCode::Dense { fold: loops[0], split, totals, number, state, keys, groups, lanes }
             }
             Self::Hash(keys, state) => SinkCode::Hash { homes: loops[0], fold: loops[1], keys, state },
             Self::TopK(row, limit, near) => SinkCode::TopK { write: loops[0], row, limit, near },
@@ -462,10 +510,32 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Whether a key is a column whose lowest byte tells its values apart.
-fn is_digit(pipeline: &Pipeline, key: &Key, ty: ValueType) -> bool {
-    use crate::program::Expr;
-    matches!(pipeline.expr(key.expr), Expr::Column(_)) && !ty.ty.is_float() && ty.ty.bits() <= 64
+/// A key whose numbers vector instructions make: the lowest byte of a column, or of what a table of bytes has at that.
+#[derive(Debug, Clone, Copy)]
+pub struct Digits {
+    /// The column.
+    pub column: u32,
+    /// Its type.
+    pub ty: ValueType,
+    /// The table.
+    pub table: Option<TableId>,
+}
+
+impl Digits {
+    /// A key as such, where it is one.
+    pub fn of(pipeline: &Pipeline, key: &Key, ty: ValueType) -> Option<Self> {
+        match pipeline.expr(key.expr) {
+            Expr::Column(column) if !ty.ty.is_float() && ty.ty.bits() <= 64 => Some(Self { column: column.0, ty, table: None }),
+            Expr::Lookup { table, index } => {
+                let of_table = pipeline.tables[table.0 as usize];
+                let Expr::Column(column) = pipeline.expr(*index) else { return None };
+                let ty = pipeline.columns[column.0 as usize];
+                let bytes = of_table.element == Type::U8 && !of_table.nullable && ty.ty == Type::U8;
+                bytes.then_some(Self { column: column.0, ty, table: Some(*table) })
+            }
+            _ => None,
+        }
+    }
 }
 
 fn conditions(block: &[crate::program::Statement]) -> Vec<ExprId> {

@@ -1,5 +1,8 @@
 //! One thread's part of a run: blocks of rows through the compiled loops, into a state of its own.
 
+mod split;
+
+use self::split::{Lists, totals_are_there};
 use super::hash_table::{EntryLayout, HashTable};
 use super::memory::Memory;
 use super::test::{Asked, Bound};
@@ -12,9 +15,9 @@ use crate::device::run::Cancel;
 use crate::error::{Error, Result};
 use crate::primitive::pattern::Pattern;
 use crate::primitive::select::{self, BLOCK, Mask, SLACK, WORDS};
-use crate::primitive::split::{self, Digit, GROUPS, STRIDE, Width};
 use crate::primitive::text_select::{List, Texts};
-use crate::program::{Comparison, Expr, Fault, Pipeline, Scalar, Type, ValueType, Values};
+use crate::primitive::totals;
+use crate::program::{Comparison, Fault, Pipeline, Scalar, Type, ValueType, Values};
 
 /// All rows of a block.
 static EVERY: [u16; BLOCK] = {
@@ -76,6 +79,8 @@ pub(super) struct Worker {
     far: Scratch<u64>,
     /// Which columns vector instructions test.
     tested: Vec<bool>,
+    /// Which columns' values are small enough to be summed in 32 bits.
+    small: Vec<bool>,
     /// Whether enough rows of the last block reached the sink for it to read nearly everything.
     reads_all: bool,
     pub(super) state: State,
@@ -178,14 +183,6 @@ pub(super) struct Segment {
     pub(super) rows: usize,
 }
 
-/// Room for the lists of a split block.
-#[derive(Debug)]
-pub(super) struct Lists {
-    numbers: Vec<u8>,
-    rows: Vec<u16>,
-    digits: Vec<Digit>,
-}
-
 /// A run of rows of a chunk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Morsel {
@@ -209,10 +206,14 @@ impl Worker {
             SinkCode::Bitmap => State::Bitmap,
             SinkCode::Mark { .. } => State::Mark,
             SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None },
-            SinkCode::Dense { state, groups, lanes, split, .. } => State::States {
-                memory: states(&state.empty, *groups * *lanes)?,
-                split: split.as_ref().map(|_| Lists { numbers: vec![0; BLOCK], rows: vec![0; STRIDE * *groups], digits: vec![] }),
-            },
+            SinkCode::Dense { state, groups, lanes, split, totals, .. } => {
+                let by_totals = totals.is_some() && totals_are_there();
+                let lists = || Lists::new(if by_totals { 0 } else { *groups });
+                State::States {
+                    memory: states(&state.empty, *groups * *lanes)?,
+                    split: (by_totals || split.is_some()).then(lists),
+                }
+            }
             SinkCode::Hash { keys, state, .. } => State::Hash {
                 table: HashTable::new(EntryLayout { keys, state })?,
                 words: vec![0; most * keys.words],
@@ -261,12 +262,16 @@ impl Worker {
         });
         let far = Scratch::new(most_far.max().unwrap_or(0), most);
         let kept = Scratch::new(code.kept, BLOCK);
-        Ok(Self { context, views, levels, kept, far, tested, reads_all: true, state })
+        let small = vec![false; tested.len()];
+        Ok(Self { context, views, levels, kept, far, tested, small, reads_all: true, state })
     }
 
     /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
     pub(super) fn run(&mut self, shared: &Shared<'_>, chunk: &Chunk, morsel: Morsel, bitmap: *mut u64) -> Result<()> {
         // The parameters may have moved with the run since the worker was made.
+        for (small, column) in self.small.iter_mut().zip(&chunk.columns) {
+            *small = column.range.is_some_and(|(low, high)| low > -totals::SMALL && high < totals::SMALL);
+        }
         self.context.parameters = shared.parameters.as_ptr().cast();
         self.context.tables = shared.tables.as_ptr();
         self.context.indexes = shared.indexes.as_ptr();
@@ -608,22 +613,27 @@ impl Worker {
                 let state = memory.address();
                 self.call(*fold, list, count, state)?;
             }
-            SinkCode::Dense { fold, split, state, groups, lanes, .. } => {
+            SinkCode::Dense { totals: Some(totals), number, .. } if splits && totals_are_there() => {
+                // SAFETY: as this function's own.
+                let mask = unsafe { self.number(way, *number, mask, list, count)? };
+                self.totals(way, &mask, totals);
+            }
+            SinkCode::Dense { fold, split, number, state, groups, lanes, .. } => {
                 let State::States { memory, .. } = &self.state else { return Ok(()) };
                 let states = memory.address();
-                match split.as_ref().filter(|_| splits) {
+                match split.filter(|_| splits) {
                     None => {
                         self.call(*fold, list, count, states)?;
                     }
                     Some(split) => {
                         // SAFETY: as this function's own.
-                        let counts = unsafe { self.split(way, split.number, mask, list, count)? };
+                        let counts = unsafe { self.split(way, *number, mask, list, count)? };
                         for (group, count) in counts.iter().enumerate().take(*groups).filter(|(_, count)| **count > 0) {
                             let State::States { split: Some(lists), .. } = &self.state else { continue };
-                            let list = lists.rows[group * STRIDE..].as_ptr();
+                            let list = lists.of(group);
                             // SAFETY: the group has a state.
                             let state = unsafe { states.add(group * *lanes * state.size) };
-                            self.call(split.fold, list, *count as usize, state)?;
+                            self.call(split, list, *count as usize, state)?;
                         }
                     }
                 }
@@ -677,57 +687,6 @@ impl Worker {
         }
         Ok(())
     }
-
-    /// Lists the block's rows by group, and says how many each has.
-    ///
-    /// # Safety
-    ///
-    /// As [`Worker::sink`].
-    unsafe fn split(
-        &mut self,
-        way: Way<'_>,
-        number: Option<RowLoop>,
-        mask: Option<&Mask>,
-        list: *const u16,
-        count: usize,
-    ) -> Result<[u32; GROUPS]> {
-        let Way { shared, rows, .. } = way;
-        let mut counts = [0; GROUPS];
-        let State::States { split: Some(lists), .. } = &mut self.state else { return Ok(counts) };
-        let numbers = lists.numbers.as_mut_ptr();
-        let all;
-        let mask = match mask {
-            Some(mask) => mask,
-            None => {
-                all = select::all(rows);
-                &all
-            }
-        };
-        match number {
-            Some(number) => {
-                // The rows to number are the mask's.
-                let (mut list, mut count) = (list, count);
-                let mut own;
-                if way.chain.is_empty() {
-                    own = [0u16; BLOCK + SLACK];
-                    // SAFETY: the list has room for a block.
-                    count = unsafe { select::list(mask, own.as_mut_ptr()) };
-                    list = own.as_ptr();
-                }
-                self.call(number, list, count, numbers)?;
-            }
-            None => {
-                digits(shared, &self.views, &mut lists.digits);
-                // SAFETY: the views point at so many rows.
-                unsafe { split::number(&lists.digits, rows, numbers) };
-            }
-        }
-        let State::States { split: Some(lists), .. } = &mut self.state else { return Ok(counts) };
-        let groups = lists.rows.len() / STRIDE;
-        // SAFETY: there are a list and a count for each group, and a number for each row of the mask.
-        unsafe { split::split(lists.numbers.as_ptr(), mask, lists.rows.as_mut_ptr(), &mut counts[..groups]) };
-        Ok(counts)
-    }
 }
 
 /// Makes a list longer; a join may multiply rows beyond what memory holds.
@@ -770,30 +729,6 @@ unsafe fn marked(list: *const u16, count: usize) -> Mask {
         mask[row / 64] |= 1 << (row % 64);
     }
     mask
-}
-
-/// The key columns of a block, as the number of a group takes them.
-fn digits(shared: &Shared<'_>, views: &[ColumnView], out: &mut Vec<Digit>) {
-    out.clear();
-    let SinkCode::Dense { keys, .. } = &shared.code.sink else { return };
-    for (key, ty, count) in keys {
-        let (Expr::Column(column), Some(domain)) = (shared.pipeline.expr(key.expr), key.domain) else { continue };
-        let view = views[column.0 as usize];
-        out.push(Digit {
-            values: view.values,
-            validity: if ty.nullable { view.validity } else { std::ptr::null() },
-            width: match ty.ty {
-                Type::Bool => Width::Bit,
-                Type::I8 | Type::U8 => Width::Byte,
-                Type::I16 | Type::U16 => Width::Two,
-                Type::I32 | Type::U32 | Type::F32 => Width::Four,
-                Type::I64 | Type::F64 | Type::I128 | Type::Text => Width::Eight,
-            },
-            low: domain.low as u8,
-            size: domain.size as u8,
-            count: *count as u8,
-        });
-    }
 }
 
 /// Asks for the memory at an address, any at all.
