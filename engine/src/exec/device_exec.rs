@@ -238,7 +238,10 @@ fn batches(rows: Rows) -> impl Stream<Item = Result<RecordBatch>> + Send {
                     Err(panicked) => Err(DeviceError::Failed(format!("making rows panicked: {panicked}"))),
                 },
             };
-            made.map_err(|error| DataFusionError::Execution(error.to_string()))
+            made.map_err(|error| match error {
+                DeviceError::Fault(fault) => wrap(Error::fault(fault)),
+                other => DataFusionError::Execution(other.to_string()),
+            })
         }
     });
     let narrow = |batch: RecordBatch| {

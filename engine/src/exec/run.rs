@@ -117,7 +117,7 @@ impl Held {
     /// Some rows, from a multiple of 64 on.
     fn part(&self, from: usize, rows: usize) -> Self {
         let rows = rows.min(self.output.rows.saturating_sub(from));
-        let columns = self.output.columns.iter().map(|column| slice(column, from, rows)).collect();
+        let columns = self.output.columns.iter().map(|column| alone(slice(column, from, rows))).collect();
         Self { output: Output { rows, columns }, leaves: self.leaves.clone(), present: self.present.clone() }
     }
 }
@@ -157,7 +157,7 @@ pub fn held(
     let (inputs, complete) = devices.inputs.expected(chain, &segments);
     let (resident, taken) = (HashMap::new(), StageReport::default());
     // A build side that has run may be less than its chain says.
-    let mut claim = if builds.is_empty() { sharing.claim(chain) } else { None };
+    let mut claim = if builds.is_empty() { sharing.claim(chain, cancel)? } else { None };
     let mut running =
         Running { chain, devices, device, cancel, sharing, segments, inputs, complete, resident, report, builds, taken };
     let mut held: Option<Held> = None;
@@ -260,7 +260,7 @@ impl Running<'_> {
             parts.push(held(other, self.devices, self.device, (self.cancel, self.sharing), Builds::new(), &mut report)?);
             reports.push(report);
         }
-        let held = picked(united(&parts)?, stage);
+        let held = picked(united(&parts, self.devices.inputs.budget())?, stage);
         self.taken.rows = held.output.rows as u64;
         self.report.unions.insert(union.id, reports);
         Ok(held)
@@ -346,6 +346,12 @@ impl Running<'_> {
         };
         let output = match &lowered.sorting {
             Some(sorting) => {
+                let bytes: usize = output.columns.iter().map(Column::bytes).sum();
+                if bytes as u64 > self.devices.inputs.budget() / 2 {
+                    return Err(Error::Unsupported(
+                        "rows to be sorted, which are more than there is memory for twice".to_owned(),
+                    ));
+                }
                 let began = Instant::now();
                 let sorted = sorting.sorted(&output, self.devices.threads, self.cancel)?;
                 taken.sort = began.elapsed();
@@ -571,6 +577,15 @@ fn slice(column: &Column, from: usize, rows: usize) -> Column {
     };
     let ty = warpwise_gpu::program::ValueType { ty: column.ty.ty, nullable: validity.is_some() };
     Column::new(ty, rows, values, validity)
+}
+
+/// A column without the texts of others: to make an array of texts all of them are looked at.
+fn alone(column: Column) -> Column {
+    let (begin, end) = column.text_span();
+    let Some(bytes) = column.bytes else { return column };
+    let offsets = column.values.typed_data::<i32>()[..=column.rows].iter().map(|at| at - begin as i32);
+    let offsets = arrow::buffer::Buffer::from_vec(offsets.collect::<Vec<i32>>());
+    Column::texts(column.rows, offsets, bytes.slice_with_length(begin, end - begin), column.validity)
 }
 
 /// What was left as Arrow's arrays.

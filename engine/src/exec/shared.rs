@@ -4,9 +4,11 @@
 //! found when it is made. What was computed belongs to one execution, and is let go with its last use.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use datafusion::execution::TaskContext;
 use parking_lot::{Mutex, MutexGuard};
+use warpwise_gpu::{Cancel, Result};
 
 use super::run::Held;
 use crate::offload::plan::{Chain, End, Stage, Step};
@@ -105,6 +107,28 @@ impl Shared {
     }
 }
 
+/// Plans with parts that stand in them more than once: a plan that is kept keeps no rows of an execution that has ended.
+static ALL: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+/// How long is waited before it is looked whether to go on waiting.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Lets go of what executions that have ended kept.
+pub fn let_go() {
+    ALL.lock().retain(|shared| {
+        let Some(shared) = shared.upgrade() else { return false };
+        for part in &shared.parts {
+            // Who has it at hand runs.
+            if let Some(mut kept) = part.kept.try_lock()
+                && kept.as_ref().is_some_and(|kept| kept.of.strong_count() == 0)
+            {
+                *kept = None;
+            }
+        }
+        true
+    });
+}
+
 /// What one execution of a plan shares.
 #[derive(Debug, Clone)]
 pub struct Sharing {
@@ -122,15 +146,29 @@ pub struct Claim<'a> {
 }
 
 impl Sharing {
-    /// What an execution shares.
+    /// What an execution shares. What others that have ended shared is let go.
     pub fn new(shared: &Arc<Shared>, context: &Arc<TaskContext>) -> Self {
+        if !shared.is_empty() {
+            let mut all = ALL.lock();
+            if !all.iter().any(|known| known.as_ptr() == Arc::as_ptr(shared)) {
+                all.push(Arc::downgrade(shared));
+            }
+        }
+        let_go();
         Self { shared: Arc::clone(shared), of: Arc::downgrade(context) }
     }
 
-    /// The longest begin of a chain that others need too. Who has it has it alone: another waits until it is there.
-    pub fn claim(&self, chain: &Chain) -> Option<Claim<'_>> {
-        let part = self.shared.parts.iter().find(|part| part.begins(chain))?;
-        Some(Claim { kept: part.kept.lock(), of: self.of.clone(), uses: part.uses, stages: part.stages })
+    /// The longest begin of a chain that others need too. Who has it has it alone: another waits until it is there, or is
+    /// cancelled.
+    pub fn claim(&self, chain: &Chain, cancel: &Cancel) -> Result<Option<Claim<'_>>> {
+        let Some(part) = self.shared.parts.iter().find(|part| part.begins(chain)) else { return Ok(None) };
+        let kept = loop {
+            cancel.check()?;
+            if let Some(kept) = part.kept.try_lock_for(LOOK) {
+                break kept;
+            }
+        };
+        Ok(Some(Claim { kept, of: self.of.clone(), uses: part.uses, stages: part.stages }))
     }
 }
 

@@ -13,8 +13,12 @@ use crate::offload::plan::{Branch, Take};
 use crate::offload::union::{Change, aligned};
 use crate::offload::words::Words;
 
-/// The rows of all, one below the other.
-pub fn united(parts: &[Held]) -> Result<Held> {
+/// The rows of all, one below the other; within so many bytes, where they are twice.
+pub fn united(parts: &[Held], most: u64) -> Result<Held> {
+    let bytes: usize = parts.iter().flat_map(|held| &held.output.columns).map(Column::bytes).sum();
+    if bytes as u64 > most / 2 {
+        return Err(Error::Unsupported("rows of a union, which are more than there is memory for twice".to_owned()));
+    }
     let parts = parts.iter().map(stored).collect::<Result<Vec<_>>>()?;
     let leaves: Vec<_> = parts.iter().map(|held| &held.leaves).collect();
     let alignment = aligned(&leaves).map_err(|refusal| Error::Unsupported(refusal.to_string()))?;
@@ -51,14 +55,17 @@ fn become_of(column: &Column, change: &Change, ty: Type) -> Result<Column> {
     Ok(Column::new(of, column.rows, values, column.validity.clone()))
 }
 
-/// Integers as others, in another type. What does not fit stands at a row that is NULL.
+/// Integers as others, in another type. What does not fit is refused, but at a row that is NULL.
 fn integers(column: &Column, ty: Type, change: impl Fn(i128) -> Option<i128>) -> Result<Buffer> {
     let mut bytes = Vec::with_capacity(column.rows * ty.bytes() + 64);
     let values = &column.values;
+    let null = |row: usize| column.validity.as_ref().is_some_and(|bits| bits[row / 8] >> (row % 8) & 1 == 0);
+    let mut fits = true;
     macro_rules! to {
         ($From:ty, $To:ty) => {
-            values.typed_data::<$From>()[..column.rows].iter().for_each(|value| {
+            values.typed_data::<$From>()[..column.rows].iter().enumerate().for_each(|(row, value)| {
                 let changed = change(i128::from(*value)).and_then(|value| <$To>::try_from(value).ok());
+                fits &= changed.is_some() || null(row);
                 bytes.extend_from_slice(&changed.unwrap_or(0).to_le_bytes());
             })
         };
@@ -88,6 +95,9 @@ fn integers(column: &Column, ty: Type, change: impl Fn(i128) -> Option<i128>) ->
         Type::U16 => from!(u16),
         Type::U32 => from!(u32),
         Type::Bool | Type::F32 | Type::F64 | Type::Text => return Err(other(column, ty)),
+    }
+    if !fits {
+        return Err(Error::Unsupported("numbers that no one scale holds".to_owned()));
     }
     Ok(padded(bytes))
 }

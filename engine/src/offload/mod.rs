@@ -81,7 +81,7 @@ use crate::exec::shared::Shared;
 use crate::exec::table_scan::TableScanExec;
 use foresee::foresee;
 use lower::Knowledge;
-use plan::{Chain, Join, Stage, Step};
+use plan::{Chain, End, Join, Stage, Step};
 use reorder::{Statistics, reordered};
 
 /// The rule.
@@ -236,6 +236,9 @@ impl Pass<'_> {
         if !chain.is_worth_it() {
             return Ok((chain, None));
         }
+        if chain.stages.last().is_some_and(|last| matches!(last.end, End::Union(_))) {
+            return Err(Refusal::new("a union", "its rows stream from DataFusion"));
+        }
         self.is_no_flood(&chain)?;
         let most = self.lowered(&chain)?;
         Ok((chain, most))
@@ -255,13 +258,20 @@ impl Pass<'_> {
 
     /// Refuses what leaves all pairs of many rows: they stream from DataFusion, and nobody keeps them.
     fn is_no_flood(&self, chain: &Chain) -> Result<(), Refusal> {
-        let Some(last) = chain.stages.last().filter(|last| last.is_open()) else { return Ok(()) };
         let rows = |chain: &Chain| self.devices.inputs.segments(&chain.table).map_or(u64::MAX, |segments| segments.rows());
         let all_pairs = |join: &&Arc<Join>| join.kind.pairs() && join.on.is_empty() && join.filter.is_none();
-        let crossed: Vec<&Arc<Join>> = last.joins().filter(all_pairs).collect();
-        let pairs = crossed.iter().fold(rows(chain), |pairs, join| pairs.saturating_mul(rows(&join.build)));
-        if !crossed.is_empty() && pairs > FLOOD {
-            return Err(Refusal::new("all pairs of rows", format!("{pairs} of them stream from DataFusion")));
+        for stage in &chain.stages {
+            if let End::Union(union) = &stage.end {
+                union.others.iter().try_for_each(|(_, other)| self.is_no_flood(other))?;
+            }
+            if !matches!(stage.end, End::Keep | End::Union(_) | End::Sort { .. }) {
+                continue;
+            }
+            let crossed: Vec<&Arc<Join>> = stage.joins().filter(all_pairs).collect();
+            let pairs = crossed.iter().fold(rows(chain), |pairs, join| pairs.saturating_mul(rows(&join.build)));
+            if !crossed.is_empty() && pairs > FLOOD {
+                return Err(Refusal::new("all pairs of rows", format!("{pairs} of them stream from DataFusion")));
+            }
         }
         Ok(())
     }
@@ -296,16 +306,16 @@ fn chain(plan: &Arc<dyn ExecutionPlan>) -> Result<Chain, Refusal> {
         return project::project(node, chain(node.input())?);
     }
     if let Some(node) = plan.downcast_ref::<AggregateExec>() {
-        return aggregate::aggregate(node, chain(aggregate::input(node))?);
+        return aggregate::aggregate(node, chain(aggregate::input(node))?.unordered());
     }
     if let Some(node) = plan.downcast_ref::<HashJoinExec>() {
-        return join::hash_join(node, chain(node.left())?, chain(node.right())?);
+        return join::hash_join(node, chain(node.left())?.unordered(), chain(node.right())?.unordered());
     }
     if let Some(node) = plan.downcast_ref::<NestedLoopJoinExec>() {
-        return join::nested_loop_join(node, chain(node.left())?, chain(node.right())?);
+        return join::nested_loop_join(node, chain(node.left())?.unordered(), chain(node.right())?.unordered());
     }
     if let Some(node) = plan.downcast_ref::<CrossJoinExec>() {
-        return join::cross_join(node, chain(node.left())?, chain(node.right())?);
+        return join::cross_join(node, chain(node.left())?.unordered(), chain(node.right())?.unordered());
     }
     if let Some(node) = plan.downcast_ref::<UnionExec>() {
         return union::union(node, node.inputs().iter().map(chain).collect::<Result<_, _>>()?);

@@ -335,8 +335,10 @@ impl Stage {
                     Some(picked) => picked.iter().position(|at| *at == column.index()),
                     None => Some(column.index()),
                 };
-                lost |= place.is_none();
-                let place = place.unwrap_or(0);
+                let Some(place) = place.filter(|place| *place < self.output.fields().len()) else {
+                    lost = true;
+                    return Ok(Transformed::no(expr));
+                };
                 let named = Column::new(self.output.field(place).name(), place);
                 Ok(Transformed::yes(Arc::new(named) as Arc<dyn PhysicalExpr>))
             });
@@ -386,6 +388,28 @@ impl Chain {
         self.stages.extend(next);
         let last = self.stages.len() - 1;
         &mut self.stages[last]
+    }
+
+    /// The same where nobody sees in which order rows come.
+    #[must_use]
+    pub fn unordered(mut self) -> Self {
+        if let Some(last) = self.stages.last_mut().filter(|last| matches!(last.end, End::Sort { most: None, .. })) {
+            last.end = End::Keep;
+            let schema = match &last.picked {
+                Some(_) => Arc::clone(&last.output),
+                None => return self.without_sort(),
+            };
+            last.steps.extend(last.picked.take().map(|picked| Step::Pick(picked, schema)));
+            return self.without_sort();
+        }
+        self
+    }
+
+    fn without_sort(mut self) -> Self {
+        if let Some(at) = self.operators.iter().rposition(|operator| operator.name == "Sort") {
+            self.operators.remove(at);
+        }
+        self
     }
 
     /// Notes an operator of the stage that is last now.

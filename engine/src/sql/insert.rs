@@ -106,9 +106,10 @@ fn assign_column(values: &ArrayRef, column: &Column, zone: Tz, lenient: bool) ->
     check_length(&cast, to)
 }
 
-/// Whether a column's texts are numbers: of which no one scale holds all.
-fn is_spelled(field: &Field) -> bool {
-    field.data_type().is_string() && SqlType::of_field(field).base == Base::Numeric
+/// Whether a column's texts are numbers, of which no one scale holds all, for a column of numbers.
+fn is_spelled(field: &Field, to: &Column) -> bool {
+    let numeric = |ty: SqlType| ty.base == Base::Numeric && !ty.array;
+    field.data_type().is_string() && numeric(SqlType::of_field(field)) && numeric(to.sql_type)
 }
 
 /// Brings a batch whose columns stand in the table's order into the table's types; `23502` for a NULL where none may be.
@@ -116,7 +117,7 @@ pub fn assign(batch: &RecordBatch, table: &Relation, name: &str, zone: Tz, lenie
     let mut columns = Vec::with_capacity(table.columns.len());
     let fields = batch.schema_ref().fields();
     for ((values, field), column) in batch.columns().iter().zip(fields).zip(table.columns.iter()) {
-        columns.push(assign_column(values, column, zone, lenient || is_spelled(field))?);
+        columns.push(assign_column(values, column, zone, lenient || is_spelled(field, column))?);
     }
     finish(columns, batch.num_rows(), table, name)
 }
@@ -276,7 +277,7 @@ impl Session {
                     let mut lenient = lenient;
                     let source = match given.iter().position(|g| *g == at) {
                         Some(place) if place < batch.num_columns() => {
-                            lenient |= is_spelled(batch.schema_ref().field(place));
+                            lenient |= is_spelled(batch.schema_ref().field(place), column);
                             Arc::clone(batch.column(place))
                         }
                         _ => match &defaults[at] {

@@ -20,6 +20,8 @@ const ALONE: usize = 1 << 15;
 const DIGIT: u32 = 8;
 /// Words of so many bits are ordered by digits, not by comparing.
 const COUNTED: u32 = 24;
+/// So many runs of equal rows are sorted within one another; what is still equal then is compared.
+const DEEPEST: u32 = 48;
 /// So few texts are compared one with the other.
 const COMPARED: usize = 6;
 /// Texts that are equal for so many bytes are compared as they are: each eight bytes are a call within a call.
@@ -73,6 +75,8 @@ struct Own {
     rows: Vec<u32>,
     /// The same for a run of rows that are equal so far.
     inner: Option<Box<Own>>,
+    /// How many runs it is within.
+    depth: u32,
 }
 
 impl Own {
@@ -128,6 +132,7 @@ impl Own {
     /// Has every run of rows that are the same sorted, of those that begin before `most`.
     fn each_run(&mut self, most: usize, same: impl Fn(&[u32], usize, usize) -> bool, mut sort: impl FnMut(&mut Self, usize)) {
         let mut inner = self.inner.take().unwrap_or_default();
+        inner.depth = self.depth + 1;
         let mut begin = 0;
         while begin < self.rows.len().min(most) {
             let mut end = begin + 1;
@@ -183,7 +188,8 @@ impl Sorting<'_> {
             }
             match &self.levels[level] {
                 Level::Word(fields) => {
-                    if !self.parted(range.clone(), fields, level, &mut left)? {
+                    let small = |own: &mut Own, from| self.by_words(own, level, from);
+                    if !self.parted(range.clone(), fields, level, &mut left, small)? {
                         left.push((range, level + 1));
                     }
                 }
@@ -194,7 +200,11 @@ impl Sorting<'_> {
                     let ends = |row: &u32| text(column, *row as usize).len() == skip;
                     if self.is_null(*key, rows[0]) || rows.iter().all(ends) {
                         left.push((range, level + 1));
-                    } else if !self.parted(range.clone(), &behind(*key, skip), level, &mut left)? {
+                        continue;
+                    }
+                    // Of texts whose next bytes are equal, too, those behind tell.
+                    let small = |own: &mut Own, from| self.by_bytes(own, *key, skip, level, from);
+                    if !self.parted(range.clone(), &behind(*key, skip), level, &mut left, small)? {
                         // They differ in zeros at their ends alone.
                         self.work.each_part(1, |own: &mut Own, _| {
                             own.rows.clone_from(&rows);
@@ -220,8 +230,15 @@ impl Sorting<'_> {
     }
 
     /// Scatters rows to parts by their words; small parts are sorted, others go to `left` with the same level. False where all
-    /// words are equal.
-    fn parted(&self, range: Range<usize>, fields: &[Field], level: usize, left: &mut Vec<(Range<usize>, usize)>) -> Result<bool> {
+    /// words are equal. What `small` is given has its words.
+    fn parted(
+        &self,
+        range: Range<usize>,
+        fields: &[Field],
+        level: usize,
+        left: &mut Vec<(Range<usize>, usize)>,
+        small: impl Fn(&mut Own, usize) + Sync,
+    ) -> Result<bool> {
         let count = range.len();
         let words: Room<u64> = self.work.zeros(count)?;
         let slots = words.slots();
@@ -271,7 +288,7 @@ impl Sorting<'_> {
                 own.words.push(word);
                 own.rows.push(row);
             }
-            self.by_words(own, level, from);
+            small(own, from);
             self.put(from, &own.rows);
             Ok(())
         })?;
@@ -285,8 +302,34 @@ impl Sorting<'_> {
         Ok(true)
     }
 
+    /// Sorts rows by comparing them two by two from a level on: where calls would stand too deep within one another.
+    fn compared(&self, own: &mut Own, level: usize) {
+        let word = |fields: &[Field], row: u32| {
+            let mut word = [0];
+            fill(fields, self.keys, std::iter::once(row as usize), &mut word);
+            word[0]
+        };
+        let by = |level: &Level, a: u32, b: u32| match level {
+            Level::Word(fields) => word(fields, a).cmp(&word(fields, b)),
+            Level::Text { key, .. } if self.is_null(*key, a) => std::cmp::Ordering::Equal,
+            Level::Text { key, .. } => {
+                let key = &self.keys[*key];
+                let order = text(key.column, a as usize).cmp(text(key.column, b as usize));
+                if key.descending { order.reverse() } else { order }
+            }
+        };
+        let levels = self.levels.get(level..).unwrap_or(&[]);
+        own.rows.sort_unstable_by(|a, b| {
+            let told = levels.iter().map(|level| by(level, *a, *b)).find(|order| order.is_ne());
+            told.unwrap_or_else(|| a.cmp(b))
+        });
+    }
+
     /// Sorts a part's rows, which stand at `from`, from a level on.
     fn alone(&self, own: &mut Own, level: usize, from: usize) {
+        if own.depth > DEEPEST {
+            return self.compared(own, level);
+        }
         match self.levels.get(level) {
             None => {}
             Some(Level::Word(fields)) => {
@@ -305,6 +348,9 @@ impl Sorting<'_> {
     /// The same by the texts of a key whose first `skip` bytes are equal, eight bytes at a time: so a text is looked up once for
     /// all that it is compared with.
     fn by_text(&self, own: &mut Own, at: usize, skip: usize, level: usize, from: usize) {
+        if own.depth > DEEPEST {
+            return self.compared(own, level);
+        }
         let key = &self.keys[at];
         let of = |row: u32| text(key.column, row as usize);
         let longest = own.rows.iter().map(|row| of(*row).len()).max().unwrap_or(0);
@@ -315,6 +361,11 @@ impl Sorting<'_> {
         }
         own.words.resize(own.rows.len(), 0);
         fill(&behind(at, skip), self.keys, own.rows.iter().map(|row| *row as usize), &mut own.words);
+        self.by_bytes(own, at, skip, level, from);
+    }
+
+    /// The same, where the words are there: the eight bytes behind those that are equal.
+    fn by_bytes(&self, own: &mut Own, at: usize, skip: usize, level: usize, from: usize) {
         own.in_order(true);
         let words = std::mem::take(&mut own.words);
         own.each_run(

@@ -194,6 +194,39 @@ fn long_texts_that_differ_late_are_told_apart() {
     }
 }
 
+/// Behind what all texts begin with stand equal bytes again, and more behind these.
+#[test]
+fn many_texts_that_differ_late_are_told_apart() {
+    let mut random = Random::new(19);
+    let rows = 80_000;
+    let values: Vec<Value> = (0..rows)
+        .map(|at| {
+            let first = if at == 70 { "y" } else { "x" };
+            Some(Scalar::Text(format!("{first}xxxxxxx{:08}{}", random.below(5), random.below(1000)).into()))
+        })
+        .collect();
+    let texts = Case::new(&mut random, ValueType::of(Type::Text), values);
+    check(&[texts], rows, usize::MAX, 2);
+}
+
+/// Many keys that are equal for long: no call stands too deep in others.
+#[test]
+fn many_keys_are_compared() {
+    let mut random = Random::new(23);
+    let cases: Vec<Case> = (0..90)
+        .map(|_| {
+            let values: Vec<Value> =
+                (0..600).map(|_| Some(Scalar::Text(format!("{}{}", "z".repeat(1200), random.below(2) / 2).into()))).collect();
+            Case::new(&mut random, ValueType::of(Type::Text), values)
+        })
+        .collect();
+    let last: Vec<Value> = (0..600).map(|_| Some(Scalar::Int(random.between(0, 50)))).collect();
+    let last = Case::new(&mut random, ValueType::of(Type::I32), last);
+    let mut cases = cases;
+    cases.push(last);
+    check(&cases, 600, usize::MAX, 1);
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let cancel = Cancel::default();
