@@ -12,7 +12,8 @@ use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, Statistics};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, OrderingRequirements, Partitioning, PhysicalExpr};
+use datafusion::physical_optimizer::output_requirements::OutputRequirementExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -119,6 +120,11 @@ impl DeviceExec {
     /// The subtree, ready for DataFusion alone.
     fn distributed(&self, context: &TaskContext) -> Result<Arc<dyn ExecutionPlan>> {
         let mut plan = Arc::clone(&self.fallback);
+        if let Some(order) = self.properties.output_ordering() {
+            // What stands above was planned for it.
+            let order = Some(OrderingRequirements::from(order.clone()));
+            plan = Arc::new(OutputRequirementExec::new(plan, order, Distribution::SinglePartition, None));
+        }
         let options = context.session_config().options();
         for rule in self.devices.rules_behind.get().into_iter().flatten() {
             plan = rule.optimize(plan, options)?;

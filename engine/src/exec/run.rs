@@ -341,7 +341,7 @@ impl Running<'_> {
             output.columns[numbered.at] = numbered.spelled(&output.columns[numbered.at]);
         }
         let output = match &lowered.taking {
-            Some(taking) => taking.taken(output)?,
+            Some(taking) => taking.taken(output, self.devices.threads, self.cancel)?,
             None => output,
         };
         let output = match &lowered.sorting {

@@ -74,6 +74,18 @@ impl Part {
     }
 }
 
+impl Part {
+    /// Whether it keeps rows of an execution that goes on; of another nothing is kept any more.
+    fn keeps(&self) -> bool {
+        // Who has it at hand runs.
+        let Some(mut kept) = self.kept.try_lock() else { return true };
+        if kept.as_ref().is_some_and(|kept| kept.of.strong_count() == 0) {
+            *kept = None;
+        }
+        kept.is_some()
+    }
+}
+
 impl Shared {
     /// The parts that stand more than once in chains of one plan.
     pub fn of(chains: &[&Chain]) -> Self {
@@ -107,26 +119,15 @@ impl Shared {
     }
 }
 
-/// Plans with parts that stand in them more than once: a plan that is kept keeps no rows of an execution that has ended.
-static ALL: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+/// Plans that keep rows now.
+static KEEPING: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 /// How long is waited before it is looked whether to go on waiting.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Lets go of what executions that have ended kept.
-pub fn let_go() {
-    ALL.lock().retain(|shared| {
-        let Some(shared) = shared.upgrade() else { return false };
-        for part in &shared.parts {
-            // Who has it at hand runs.
-            if let Some(mut kept) = part.kept.try_lock()
-                && kept.as_ref().is_some_and(|kept| kept.of.strong_count() == 0)
-            {
-                *kept = None;
-            }
-        }
-        true
-    });
+/// Lets go of what executions that have ended kept: a plan that waits to run again keeps no rows.
+fn let_go() {
+    KEEPING.lock().retain(|shared| shared.upgrade().is_some_and(|shared| shared.parts.iter().any(Part::keeps)));
 }
 
 /// What one execution of a plan shares.
@@ -139,6 +140,7 @@ pub struct Sharing {
 /// A part that others need too, in the hands of one that needs it.
 pub struct Claim<'a> {
     kept: MutexGuard<'a, Option<Kept>>,
+    shared: &'a Arc<Shared>,
     of: Weak<TaskContext>,
     uses: usize,
     /// How many of the chain's stages it is.
@@ -148,12 +150,6 @@ pub struct Claim<'a> {
 impl Sharing {
     /// What an execution shares. What others that have ended shared is let go.
     pub fn new(shared: &Arc<Shared>, context: &Arc<TaskContext>) -> Self {
-        if !shared.is_empty() {
-            let mut all = ALL.lock();
-            if !all.iter().any(|known| known.as_ptr() == Arc::as_ptr(shared)) {
-                all.push(Arc::downgrade(shared));
-            }
-        }
         let_go();
         Self { shared: Arc::clone(shared), of: Arc::downgrade(context) }
     }
@@ -168,7 +164,7 @@ impl Sharing {
                 break kept;
             }
         };
-        Ok(Some(Claim { kept, of: self.of.clone(), uses: part.uses, stages: part.stages }))
+        Ok(Some(Claim { kept, shared: &self.shared, of: self.of.clone(), uses: part.uses, stages: part.stages }))
     }
 }
 
@@ -183,5 +179,9 @@ impl Claim<'_> {
     /// Keeps what it left for the others.
     pub fn keep(mut self, held: &Held) {
         *self.kept = Some(Kept { of: self.of.clone(), held: held.clone(), left: self.uses - 1 });
+        let mut keeping = KEEPING.lock();
+        if !keeping.iter().any(|known| known.as_ptr() == Arc::as_ptr(self.shared)) {
+            keeping.push(Arc::downgrade(self.shared));
+        }
     }
 }

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use arrow::buffer::Buffer;
 use warpwise_gpu::column::{Column, Output};
-use warpwise_gpu::program::values::padded;
 use warpwise_gpu::program::{Bounds, ExprId, Table, Type, ValueType};
-use warpwise_gpu::{Error, Result};
+use warpwise_gpu::sort::{Order, gather};
+use warpwise_gpu::{Cancel, Error, Result};
 
 use super::scope::Lowering;
 use super::value::{Kind, Value};
@@ -113,10 +112,10 @@ impl Taking {
     }
 
     /// The output with what is taken from the partner.
-    pub fn taken(&self, output: Output) -> Result<Output> {
+    pub fn taken(&self, output: Output, threads: usize, cancel: &Cancel) -> Result<Output> {
         let keys = self.keys.iter().map(|key| match key {
             Key::Own(at) => Ok(output.columns[*at].clone()),
-            Key::Taken { at, table, .. } => at_rows(table, &output.columns[*at]),
+            Key::Taken { at, table, .. } => at_rows(table, &output.columns[*at], threads, cancel),
         });
         let mut columns = keys.collect::<Result<Vec<_>>>()?;
         columns.extend_from_slice(&output.columns[self.of_sink..]);
@@ -125,47 +124,17 @@ impl Taking {
 }
 
 /// A table's elements at rows whose numbers are a column.
-fn at_rows(table: &Table, rows: &Column) -> Result<Column> {
-    let numbers: Vec<usize> = match rows.ty.ty {
-        Type::I32 => rows.values.typed_data::<i32>()[..rows.rows].iter().map(|row| *row as usize).collect(),
-        other => return Err(Error::Invalid(format!("rows by {}", other.name()))),
-    };
-    if rows.validity.is_some() || numbers.iter().any(|row| *row >= table.len) {
-        return Err(Error::Invalid("a row that is not there".to_owned()));
+fn at_rows(table: &Table, rows: &Column, threads: usize, cancel: &Cancel) -> Result<Column> {
+    if rows.validity.is_some() || rows.ty.ty != Type::I32 {
+        return Err(Error::Invalid(format!("rows by {}", rows.ty.ty.name())));
     }
-    let bit = |bits: &Buffer, row: usize| bits[row / 8] >> (row % 8) & 1;
-    let packed = |bits: &Buffer| {
-        let mut taken = vec![0u8; numbers.len().div_ceil(8)];
-        numbers.iter().enumerate().for_each(|(at, row)| taken[at / 8] |= bit(bits, *row) << (at % 8));
-        padded(taken)
+    // A number below 0 is no row's.
+    let numbers = rows.values.typed_data::<i32>()[..rows.rows].iter().map(|row| u32::try_from(*row).unwrap_or(u32::MAX));
+    let order = Order::of(numbers.collect(), table.len)?;
+    let (values, validity) = (table.values.clone(), table.validity.clone());
+    let elements = match &table.bytes {
+        Some(bytes) => Column::texts(table.len, values, bytes.clone(), validity),
+        None => Column::new(ValueType { ty: table.ty.element, nullable: table.ty.nullable }, table.len, values, validity),
     };
-    let validity = table.validity.as_ref().map(packed);
-    let ty = ValueType { ty: table.ty.element, nullable: table.ty.nullable };
-    macro_rules! wide {
-        ($ty:ty) => {{
-            let values = table.values.typed_data::<$ty>();
-            padded(numbers.iter().flat_map(|row| values[*row].to_le_bytes()).collect())
-        }};
-    }
-    let values = match ty.ty {
-        Type::Text => {
-            let offsets = table.values.typed_data::<i32>();
-            let Some(bytes) = &table.bytes else { return Err(Error::Invalid("texts without bytes".to_owned())) };
-            let (mut texts, mut ends) = (Vec::new(), vec![0i32]);
-            for row in &numbers {
-                texts.extend_from_slice(&bytes[offsets[*row] as usize..offsets[row + 1] as usize]);
-                let end = i32::try_from(texts.len());
-                ends.push(end.map_err(|_| Error::Unsupported("more than 2 GiB of text in one column".to_owned()))?);
-            }
-            let ends = padded(ends.iter().flat_map(|end| end.to_le_bytes()).collect());
-            return Ok(Column::texts(numbers.len(), ends, padded(texts), validity));
-        }
-        Type::Bool => packed(&table.values),
-        Type::I8 | Type::U8 => wide!(u8),
-        Type::I16 | Type::U16 => wide!(u16),
-        Type::I32 | Type::U32 | Type::F32 => wide!(u32),
-        Type::I64 | Type::F64 => wide!(u64),
-        Type::I128 => wide!(u128),
-    };
-    Ok(Column::new(ty, numbers.len(), values, validity))
+    gather(&elements, &order, threads, cancel)
 }

@@ -395,19 +395,12 @@ impl Chain {
     pub fn unordered(mut self) -> Self {
         if let Some(last) = self.stages.last_mut().filter(|last| matches!(last.end, End::Sort { most: None, .. })) {
             last.end = End::Keep;
-            let schema = match &last.picked {
-                Some(_) => Arc::clone(&last.output),
-                None => return self.without_sort(),
-            };
-            last.steps.extend(last.picked.take().map(|picked| Step::Pick(picked, schema)));
-            return self.without_sort();
-        }
-        self
-    }
-
-    fn without_sort(mut self) -> Self {
-        if let Some(at) = self.operators.iter().rposition(|operator| operator.name == "Sort") {
-            self.operators.remove(at);
+            if let Some(picked) = last.picked.take() {
+                last.steps.push(Step::Pick(picked, Arc::clone(&last.output)));
+            }
+            if let Some(at) = self.operators.iter().rposition(|operator| operator.name == "Sort") {
+                self.operators.remove(at);
+            }
         }
         self
     }

@@ -29,6 +29,14 @@ fn same_list<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }
 
+fn same_option<T>(a: &Option<T>, b: &Option<T>, same: impl Fn(&T, &T) -> bool) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => same(a, b),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
 fn same_expr(a: &Arc<dyn PhysicalExpr>, b: &Arc<dyn PhysicalExpr>) -> bool {
     a.eq(b)
 }
@@ -49,11 +57,7 @@ fn same_join(a: &Join, b: &Join) -> bool {
         && a.null_equals_null == b.null_equals_null
         && a.columns == b.columns
         && same_list(&a.on, &b.on, |(a, of_a), (b, of_b)| same_expr(a, b) && of_a == of_b)
-        && match (&a.filter, &b.filter) {
-            (None, None) => true,
-            (Some(a), Some(b)) => filters(a, b),
-            (Some(_), None) | (None, Some(_)) => false,
-        }
+        && same_option(&a.filter, &b.filter, filters)
         && same_whole(&a.build, &b.build)
 }
 
@@ -93,12 +97,7 @@ fn same_end(a: &End, b: &End) -> bool {
 }
 
 fn same_aggregate(a: &Aggregated, b: &Aggregated) -> bool {
-    let filters = match (&a.filter, &b.filter) {
-        (None, None) => true,
-        (Some(a), Some(b)) => same_expr(a, b),
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    filters
+    same_option(&a.filter, &b.filter, same_expr)
         && a.name == b.name
         && a.distinct == b.distinct
         && a.ordered == b.ordered

@@ -11,10 +11,10 @@ mod gather;
 mod order;
 mod word;
 
-use std::sync::Arc;
+use arrow::buffer::Buffer;
 
 use crate::column::Column;
-use crate::parallel::Room;
+use crate::error::{Error, Result};
 
 pub use gather::gather;
 pub use order::order;
@@ -32,10 +32,10 @@ pub struct Key<'a> {
     pub nulls_first: bool,
 }
 
-/// Numbers of rows in an order: all of those that were ordered, or the first of them.
+/// Numbers of rows in an order: all of those that were ordered, the first of them, or any.
 #[derive(Debug, Clone)]
 pub struct Order {
-    numbers: Arc<Room<u32>>,
+    numbers: Buffer,
     /// How many of them count.
     count: usize,
     /// How many rows there were.
@@ -43,9 +43,17 @@ pub struct Order {
 }
 
 impl Order {
+    /// Rows in any order, each any number of times, out of so many; `Invalid` where one is not there.
+    pub fn of(numbers: Vec<u32>, of: usize) -> Result<Self> {
+        if numbers.iter().any(|row| *row as usize >= of) {
+            return Err(Error::Invalid("a row that is not there".to_owned()));
+        }
+        Ok(Self { count: numbers.len(), numbers: Buffer::from_vec(numbers), of })
+    }
+
     /// The rows' numbers, the first row's first.
     pub fn rows(&self) -> &[u32] {
-        &self.numbers.get()[..self.count]
+        &self.numbers.typed_data()[..self.count]
     }
 }
 

@@ -5,7 +5,6 @@
 //! that most rows have nor texts that begin alike leave the work to one thread.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::word::{Field, Level, behind, common, fill, levels, text};
@@ -51,7 +50,7 @@ pub fn order(keys: &[Key<'_>], most: usize, threads: usize, cancel: &Cancel) -> 
     })?;
     let sorting = Sorting { work: &work, keys, levels: levels(&work, keys)?, numbers: &slots, most };
     sorting.all(0..rows)?;
-    Ok(Order { numbers: Arc::new(numbers), count: rows.min(most), of: rows })
+    Ok(Order { numbers: numbers.into_buffer(), count: rows.min(most), of: rows })
 }
 
 /// Rows that are being ordered.

@@ -235,6 +235,8 @@ fn what_does_not_fit_is_refused() {
     let key = |column| Key { column, ranks: None, descending: false, nulls_first: false };
     assert!(order(&[], usize::MAX, 1, &cancel).is_err());
     assert!(order(&[key(&two), key(&three)], usize::MAX, 1, &cancel).is_err());
+    assert!(Order::of(vec![0, 2, 2], 2).is_err());
+    assert_eq!(Order::of(vec![2, 0, 2], 3).unwrap().rows(), [2, 0, 2]);
     let found = order(&[key(&two)], usize::MAX, 1, &cancel).unwrap();
     assert!(gather(&three, &found, 1, &cancel).is_err());
     let cancelled = Cancel::default();
