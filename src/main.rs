@@ -40,7 +40,7 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// system for it anew took a third of the time.
 fn give_memory_back() {
     // SAFETY: the option exists in the version that is linked, and takes any number of milliseconds.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 20) };
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 200) };
 }
 
 fn main() -> ExitCode {

@@ -18,7 +18,7 @@ mod error;
 pub mod interpret;
 pub mod join;
 pub mod memory;
-mod parallel;
+pub mod parallel;
 pub mod primitive;
 pub mod program;
 pub mod sort;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::buffer::Buffer;
 use arrow::datatypes::ArrowNativeType;
+use parking_lot::Mutex;
 
 use crate::column::Column;
 use crate::column::element::{bit, of};
@@ -105,6 +106,18 @@ impl<'a> Work<'a> {
         })?;
         Ok(Parted { words, numbers, begins })
     }
+}
+
+/// Does something for each of so many parts, on at most so many threads of the processor (0: all), and gives what comes of each,
+/// in order; the first failure in no order.
+pub fn map<T: Send>(threads: usize, parts: usize, task: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let cancel = Cancel::default();
+    let done: Vec<Mutex<Option<T>>> = (0..parts).map(|_| Mutex::new(None)).collect();
+    Work::new(threads, &cancel).each_part(parts, |(), at| {
+        *done[at].lock() = Some(task(at)?);
+        Ok(())
+    })?;
+    Ok(done.into_iter().filter_map(Mutex::into_inner).collect())
 }
 
 /// Hands over those rows of a range whose key is not NULL.

@@ -443,6 +443,42 @@ fn outputs_are_rescaled_and_checked() {
     assert_eq!(Decode::plain(DataType::Int64).array(&column).unwrap().len(), 2);
 }
 
+/// Columns with many rows may have many entries; where most rows are different, that shows early.
+#[test]
+fn dictionaries_hold_what_rows_repeat() {
+    let rows = 2_000_000;
+    let encode = |distinct: u64| {
+        let dictionary = Dictionary::default();
+        dictionary.expect(rows as u64);
+        let mut done = 0;
+        while done < rows {
+            let drawn = |row: usize| {
+                let mut word = (row as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+                word ^ word >> 31
+            };
+            let texts = (done..done + 100_000).map(|row| format!("https://example.org/{}", drawn(row) % distinct));
+            let array: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+            match Prepared::new(&DataType::Utf8, &[array], Some(&dictionary)) {
+                Ok(_) => done += 100_000,
+                Err(Error::Unsupported(why)) => return Err((done, why)),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        Ok(Arc::new(dictionary).words())
+    };
+    let words = encode(400_000).unwrap();
+    let values = words.values();
+    assert!((380_000..=400_000).contains(&words.len()) && values.len() == words.len(), "{}", words.len());
+    assert!((0..words.len()).all(|code| words.code_of(values.value(code)) == Some(code as u32)));
+    let (done, why) = encode(4_000_000).unwrap_err();
+    assert_eq!((done, why.as_str()), (0, "more than 500000 distinct values"), "nearly all of the first rows are different");
+    let few = Dictionary::default();
+    let array: ArrayRef = Arc::new(StringArray::from_iter_values((0..70_000).map(|row| row.to_string())));
+    assert!(matches!(Prepared::new(&DataType::Utf8, &[array], Some(&few)), Err(Error::Unsupported(_))));
+}
+
 #[test]
 fn codes_and_ranks_survive_growth() {
     let dictionary = Arc::new(Dictionary::default());
@@ -453,18 +489,20 @@ fn codes_and_ranks_survive_growth() {
     encode(&["RAIL", "AIR", "SHIP", "AIR"]);
     let old = dictionary.words();
     assert_eq!(old.len(), 3);
-    assert_eq!(old.ranks()[..], [1, 0, 2]);
-    assert_eq!(old.order()[..], [1, 0, 2]);
+    assert_eq!(old.sorted(1).ranks[..], [1, 0, 2]);
     encode(&["", "ä", "Z", "a", "MAIL", "AIR"]);
     let new = dictionary.words();
     assert_eq!((old.len(), new.len()), (3, 8));
-    assert_eq!(old.ranks()[..], [1, 0, 2], "a version stays as it was");
+    assert_eq!(old.sorted(1).ranks[..], [1, 0, 2], "a version stays as it was");
     assert_eq!(old.values(), StringArray::from(vec!["RAIL", "AIR", "SHIP"]));
     assert_eq!((old.code_of("MAIL"), new.code_of("MAIL")), (None, Some(7)));
     assert_eq!((new.code_of("RAIL"), new.code_of("x")), (Some(0), None));
-    let sorted: Vec<String> = new.order().iter().map(|code| new.values().value(*code as usize).to_owned()).collect();
-    assert_eq!(sorted, ["", "AIR", "MAIL", "RAIL", "SHIP", "Z", "a", "ä"], "bytes decide");
-    assert!(Arc::ptr_eq(&new.ranks(), &dictionary.words().ranks()), "made once");
+    let sorted = new.sorted(2);
+    let in_order = StringArray::from(vec!["", "AIR", "MAIL", "RAIL", "SHIP", "Z", "a", "ä"]);
+    assert_eq!(sorted.strings, in_order, "bytes decide");
+    assert!((0..8).all(|code| in_order.value(sorted.ranks[code] as usize) == new.values().value(code)));
+    assert!(Arc::ptr_eq(&sorted.ranks, &dictionary.words().sorted(2).ranks), "made once");
+    assert!(!new.is_ascii() && old.is_ascii());
     assert_eq!(new.views(), StringViewArray::from(&new.values()));
     // Through many growths of the index, among them strings of all lengths.
     let many: Vec<String> = (0..50_000).map(|v| format!("{}{v}", "x".repeat(v % 40))).collect();

@@ -82,8 +82,15 @@ const SUM: AggregateOp = AggregateOp::Sum { ty: Type::I64, fault: None };
 /// Many groups: tables are emptied into runs, and the same key is in several runs of several workers.
 #[test]
 fn many_groups_are_folded_together() {
-    for (groups, clustered) in [(5, false), (20_000, false), (400_000, false), (300_000, true), (ROWS as u64, true)] {
-        let key_of = |at: usize| if clustered { at as u64 * groups / ROWS as u64 } else { mixed(at) % groups };
+    let cases = [(5, false), (20_000, false), (400_000, false), (300_000, true), (ROWS as u64, true), (0, false), (0, true)];
+    for (groups, clustered) in cases {
+        let key_of = |at: usize| match (groups, clustered) {
+            // Keys that repeat come only behind ones that do not, or in front of them.
+            (0, behind) if (at > ROWS / 2) == behind => at as u64 % 1000,
+            (0, _) => at as u64,
+            (groups, true) => at as u64 * groups / ROWS as u64,
+            (groups, false) => mixed(at) % groups,
+        };
         let keys: Vec<i64> = (0..ROWS).map(|at| key_of(at) as i64 * 1_000_003 - 77).collect();
         let seconds: Vec<u8> = (0..ROWS).map(|at| (key_of(at) % 3) as u8).collect();
         let present: Vec<bool> = (0..ROWS).map(|at| !key_of(at).is_multiple_of(11)).collect();

@@ -260,7 +260,7 @@ impl Inputs {
         let columns = chain.projection.iter().map(|at| {
             let known = self.kept.columns.facts_if_known(&request(&chain.table, *at, &segments.names));
             let mut column = match &known {
-                Some(facts) => of_facts(&chain.table, *at, facts),
+                Some(facts) => of_facts(&chain.table, *at, facts, self.threads),
                 None => {
                     let field = chain.table.schema.field(*at);
                     of_type(field.name(), field.data_type())
@@ -299,7 +299,7 @@ impl Inputs {
     pub fn known(&self, chain: &Chain, segments: &Segments, column: usize) -> Option<InputColumn> {
         let at = chain.projection[column];
         let facts = self.kept.columns.facts_if_known(&request(&chain.table, at, &segments.names))?;
-        Some(of_facts(&chain.table, at, &facts))
+        Some(of_facts(&chain.table, at, &facts, self.threads))
     }
 
     /// How many values a column of a table has at most, as far as it is known to be few; `None` where nothing is known yet.
@@ -458,15 +458,15 @@ fn claim(table: &ScannedTable, segments: &Segments, column: usize) -> Option<(i1
     all
 }
 
-/// A column whose form is known.
-pub fn of_facts(table: &ScannedTable, at: usize, facts: &Facts) -> InputColumn {
+/// A column whose form is known, on whose dictionary so many threads may work (0: all).
+pub fn of_facts(table: &ScannedTable, at: usize, facts: &Facts, threads: usize) -> InputColumn {
     let field = table.schema.field(at);
     let mut column = of_type(field.name(), field.data_type());
     column.ty = facts.ty;
     column.range = facts.range;
     column.present = facts.present;
     column.kind = match (column.kind, &facts.words) {
-        (Kind::Text(_), Some(words)) => Kind::Text(Words::of_column(words)),
+        (Kind::Text(_), Some(words)) => Kind::Text(Words::of_dictionary(words, threads)),
         (Kind::Text(_), None) if facts.ty.ty == Type::Text => Kind::Plain { ascii: facts.ascii },
         (Kind::Decimal { scale }, _) => Kind::Decimal { scale: scale.saturating_sub(facts.unit().max(1).ilog10()) },
         (Kind::Timestamp { tick, zoned, .. }, _) => Kind::Timestamp { unit: facts.unit(), tick, zoned },

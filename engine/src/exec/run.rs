@@ -421,7 +421,7 @@ impl Running<'_> {
             }
             let found = self.devices.inputs.resident(&chain.table, &self.segments, &columns, self.cancel)?;
             for ((at, column), found) in missing.into_iter().zip(columns).zip(found) {
-                let now = of_facts(&chain.table, column, &found.facts);
+                let now = of_facts(&chain.table, column, &found.facts, self.devices.threads);
                 as_expected &= now.is_stored_as(&self.inputs[at]);
                 self.inputs[at] = now;
                 self.report.loaded += found.loaded;

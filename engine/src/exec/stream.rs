@@ -140,7 +140,7 @@ impl Streamed {
         let found = inputs.resident(&chain.table, part, &numbers, cancel)?;
         let loaded = found.iter().map(|column| column.loaded).sum();
         for ((at, expected), column) in self.reads.iter().zip(&found) {
-            let now = of_facts(&chain.table, chain.projection[*at], &column.facts);
+            let now = of_facts(&chain.table, chain.projection[*at], &column.facts, 1);
             // Another query met values that need more room since this one was compiled. More words in the dictionary change
             // no code of these rows.
             let grown = matches!((&now.kind, &expected.kind), (Kind::Text(now), Kind::Text(then)) if now.len() >= then.len());

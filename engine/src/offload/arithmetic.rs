@@ -14,6 +14,9 @@ use super::scope::{Lowering, Scope};
 use super::value::{Kind, Value, limit, ticks_of_day};
 use super::words::Words;
 
+/// Codes that are looked at whether they stay what they are.
+const IDENTITY: usize = 1 << 12;
+
 impl Lowering<'_> {
     /// `left op right` of the type that the plan says.
     pub fn arithmetic(
@@ -187,7 +190,7 @@ impl Lowering<'_> {
                 return Ok((Value { node: x, kind: Kind::Float }, Value { node: y, kind: Kind::Float }));
             }
             (Kind::Text(x), Kind::Text(y)) => {
-                if Arc::ptr_eq(x, y) {
+                if x.same(y) {
                     let (x, y) = (self.b.cast(a.node, Type::U32, None), self.b.cast(b.node, Type::U32, None));
                     return Ok((Value { node: x, kind: a.kind }, Value { node: y, kind: b.kind }));
                 }
@@ -257,8 +260,11 @@ impl Lowering<'_> {
 
     /// A code as another: `to[code]`.
     pub fn translate(&mut self, code: ExprId, to: &[u32]) -> ExprId {
-        let entries: Vec<Option<i128>> = to.iter().map(|code| Some((*code).into())).collect();
-        let table = self.b.table(Table::integers(Type::U32, false, entries.into_iter()));
+        // Of many codes that stay what they are none is looked up.
+        if to.len() > IDENTITY && to.iter().enumerate().all(|(at, code)| at as u32 == *code) {
+            return self.b.cast(code, Type::U32, None);
+        }
+        let table = self.b.table(Table::words(to));
         self.b.push(Expr::Lookup { table, index: code })
     }
 }

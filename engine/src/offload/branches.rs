@@ -1,7 +1,5 @@
 //! What several chains leave together, and whether all stages of a chain can be lowered.
 
-use std::sync::Arc;
-
 use warpwise_gpu::program::{Bounds, Pipeline, Type, ValueType};
 
 use super::built::Builds;
@@ -162,7 +160,7 @@ fn both(a: Kind, b: &Kind) -> Kind {
 /// Whether numbers of both kinds mean the same.
 fn same(a: &Kind, b: &Kind) -> bool {
     match (a, b) {
-        (Kind::Text(a), Kind::Text(b)) => Arc::ptr_eq(a, b) || a.values() == b.values(),
+        (Kind::Text(a), Kind::Text(b)) => a.same(b),
         (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => a == b,
         (Kind::Timestamp { unit: a, .. }, Kind::Timestamp { unit: b, .. }) => a == b,
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),

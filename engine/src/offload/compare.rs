@@ -147,7 +147,8 @@ impl Lowering<'_> {
         }
     }
 
-    fn compare_known(
+    /// `value op number`, the number known beforehand.
+    pub fn compare_known(
         &mut self,
         op: Comparison,
         value: Value,
@@ -161,6 +162,14 @@ impl Lowering<'_> {
             && let Some(units) = in_units(&value, number)
         {
             let (low, high) = range(op, units);
+            let test = self.b.in_range(value.node, low, high);
+            return Ok(if op == Comparison::NotEqual { self.b.not(test) } else { test });
+        }
+        if let Kind::Text(words) = &value.kind
+            && let Some(text) = number.try_as_str().flatten()
+            && matches!(op, Comparison::Equal | Comparison::NotEqual)
+        {
+            let (low, high) = words.code_of(text).map_or(NEVER, |code| (Some(code.into()), Some(code.into())));
             let test = self.b.in_range(value.node, low, high);
             return Ok(if op == Comparison::NotEqual { self.b.not(test) } else { test });
         }
@@ -212,6 +221,12 @@ impl Lowering<'_> {
                     members.insert(floor);
                 }
             }
+            tests.push(self.member(value.node, &members));
+        } else if let Kind::Text(words) = &value.kind
+            && let Some(texts) = known.iter().map(|text| text.try_as_str().flatten()).collect::<Option<Vec<_>>>()
+            && known.len() > FEW
+        {
+            let members = words.codes_of(&texts).into_iter().map(i128::from).collect();
             tests.push(self.member(value.node, &members));
         } else if matches!(value.kind, Kind::Plain { .. } | Kind::Text(_)) && known.len() > FEW {
             let text = self.spelled(&value, whole)?;

@@ -93,6 +93,11 @@ impl Lowering<'_> {
                 .literal(&value)
                 .ok_or_else(|| Refusal::new(expr, format!("values of type {} have no device form", value.data_type())));
         }
+        if self.asks_words(expr, scope)
+            && let Ok(value) = self.direct(expr, scope)
+        {
+            return Ok(value);
+        }
         if let Some(tabulated) = self.of_one_text(expr, scope)? {
             return Ok(tabulated);
         }

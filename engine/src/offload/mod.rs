@@ -50,6 +50,7 @@ mod statistic;
 pub mod subquery;
 mod tabulate;
 mod text;
+mod text_table;
 mod top_k;
 pub mod union;
 pub mod value;

@@ -685,7 +685,7 @@ impl Lowering<'_> {
                 }
             }
             (Kind::Text(own), Kind::Text(words)) => {
-                if Arc::ptr_eq(own, words) {
+                if own.same(words) {
                     return Ok(value.node);
                 }
                 let places = words.places(own);

@@ -101,10 +101,9 @@ impl Lowering<'_> {
         if words.len() == 1 && !self.b.ty(code).nullable {
             return self.b.parameter_node(Type::Text, Scalar::Text(words.values().value(0).into()));
         }
-        let known = self.entries.iter().find(|(of, _)| Arc::ptr_eq(of, words)).map(|(_, table)| *table);
+        let known = self.entries.iter().find(|(of, _)| of.same(words)).map(|(_, table)| *table);
         let table = known.unwrap_or_else(|| {
-            let values: Vec<Option<&str>> = words.values().iter().collect();
-            let table = self.b.table(Table::texts(false, values.into_iter()));
+            let table = self.b.table(Table::of_column(&words.column()));
             self.entries.push((Arc::clone(words), table));
             table
         });
@@ -146,23 +145,39 @@ impl Lowering<'_> {
         }
         let found = form(&pattern).ok_or_else(|| Refusal::new(whole, "the pattern ends with an escape character"))?;
         let value = self.expr(a, scope)?;
-        let node = self.spelled(&value, whole)?;
         let test = match found {
+            Form::Exact(text) if !ignore_case && matches!(value.kind, Kind::Text(_)) => {
+                self.compare_known(Comparison::Equal, value, &ScalarValue::Utf8(Some(text)), whole)?
+            }
             Form::Exact(text) if !ignore_case => {
+                let node = self.spelled(&value, whole)?;
                 let text = self.b.parameter_node(Type::Text, Scalar::Text(text.into()));
                 self.b.compare(Comparison::Equal, node, text)
             }
-            Form::Exact(_) | Form::General => self.matched(node, MatchOp::Like, &pattern, ignore_case),
-            Form::Prefix(text) => self.matched(node, MatchOp::Prefix, &text, ignore_case),
-            Form::Suffix(text) => self.matched(node, MatchOp::Suffix, &text, ignore_case),
-            Form::Contains(text) => self.matched(node, MatchOp::Contains, &text, ignore_case),
+            Form::Exact(_) | Form::General => self.matched(&value, (MatchOp::Like, &pattern, ignore_case), whole)?,
+            Form::Prefix(text) => self.matched(&value, (MatchOp::Prefix, &text, ignore_case), whole)?,
+            Form::Suffix(text) => self.matched(&value, (MatchOp::Suffix, &text, ignore_case), whole)?,
+            Form::Contains(text) => self.matched(&value, (MatchOp::Contains, &text, ignore_case), whole)?,
         };
         Ok(boolean(if negated { self.b.not(test) } else { test }))
     }
 
-    fn matched(&mut self, a: ExprId, op: MatchOp, pattern: &str, ignore_case: bool) -> ExprId {
+    /// Whether a text matches a pattern, in either case or as it is.
+    fn matched(
+        &mut self,
+        value: &Value,
+        (op, pattern, ignore_case): (MatchOp, &str, bool),
+        whole: &Arc<dyn PhysicalExpr>,
+    ) -> Result<ExprId, Refusal> {
+        if let Kind::Text(words) = &value.kind
+            && words.are_many()
+            && !ignore_case
+        {
+            return self.code_matches(value.node, words, op, pattern);
+        }
+        let a = self.spelled(value, whole)?;
         let pattern = self.text_parameter(pattern);
-        self.b.push(Expr::TextMatch { a, op, pattern, ignore_case })
+        Ok(self.b.push(Expr::TextMatch { a, op, pattern, ignore_case }))
     }
 
     /// A function of texts; `None` where it is none of them.
@@ -176,10 +191,21 @@ impl Lowering<'_> {
         let [first, rest @ ..] = args else { return Ok(None) };
         let value = match (name, rest) {
             ("character_length" | "octet_length" | "bit_length", []) => {
-                let a = self.text_argument(first, whole, scope)?;
-                let length = match name {
-                    "character_length" => self.characters_of(a),
-                    _ => self.b.push(Expr::TextLength { a: a.node, unit: TextUnit::Bytes }),
+                let value = self.expr(first, scope)?;
+                let length = match (name, &value.kind) {
+                    (_, Kind::Text(words)) if words.are_many() => {
+                        let unit = if name == "character_length" { TextUnit::Characters } else { TextUnit::Bytes };
+                        self.code_length(value.node, words, unit)?
+                    }
+                    ("character_length", kind) => {
+                        let ascii = kind.is_ascii();
+                        let node = self.spelled(&value, whole)?;
+                        self.characters_of(Text { node, ascii })
+                    }
+                    _ => {
+                        let a = self.spelled(&value, whole)?;
+                        self.b.push(Expr::TextLength { a, unit: TextUnit::Bytes })
+                    }
                 };
                 if name != "bit_length" {
                     return Ok(Some(number(length)));
@@ -196,8 +222,8 @@ impl Lowering<'_> {
                 match known_text(pattern, whole)? {
                     Known::Null => boolean(self.b.null(Type::Bool)),
                     Known::Value(pattern) => {
-                        let a = self.text_argument(first, whole, scope)?;
-                        boolean(self.matched(a.node, op, &pattern, false))
+                        let value = self.expr(first, scope)?;
+                        boolean(self.matched(&value, (op, &pattern, false), whole)?)
                     }
                 }
             }

@@ -90,7 +90,7 @@ fn common(columns: &Columns) -> Result<(Kind, Vec<Change>), Refusal> {
     let texts = kinds().all(|kind| matches!(kind, Kind::Text(_) | Kind::Plain { .. }));
     if texts && kinds().any(|kind| matches!(kind, Kind::Plain { .. })) {
         let ascii = kinds().all(|kind| match kind {
-            Kind::Text(words) => words.values().value_data().is_ascii(),
+            Kind::Text(words) => words.is_ascii(),
             other => other.is_ascii(),
         });
         let each =
@@ -122,7 +122,7 @@ fn common(columns: &Columns) -> Result<(Kind, Vec<Change>), Refusal> {
         Kind::Text(words) => {
             let others: Vec<_> =
                 kinds().map(|kind| if let Kind::Text(words) = kind { Arc::clone(words) } else { Words::of("") }).collect();
-            if others.iter().all(|other| Arc::ptr_eq(other, words) || other.values() == words.values()) {
+            if others.iter().all(|other| other.same(words)) {
                 return Ok((first.clone(), same()));
             }
             let mut merged = Arc::clone(words);

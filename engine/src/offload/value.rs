@@ -101,7 +101,7 @@ impl Kind {
     pub fn is_ascii(&self) -> bool {
         match self {
             Self::Plain { ascii } => *ascii,
-            Self::Text(words) => words.values().is_ascii(),
+            Self::Text(words) => words.is_ascii(),
             _ => false,
         }
     }

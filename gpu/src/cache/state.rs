@@ -103,7 +103,12 @@ impl State {
         if self.columns.get(&key).is_none_or(|column| !accepts(&column.logical, &request.logical)) {
             self.columns.insert(key, fresh()?);
         }
-        self.columns.get_mut(&key).ok_or_else(|| Error::Invalid("a column that was just made is gone".to_owned()))
+        let column = self.columns.get_mut(&key);
+        let column = column.ok_or_else(|| Error::Invalid("a column that was just made is gone".to_owned()))?;
+        if let Some(dictionary) = &column.dictionary {
+            dictionary.expect(request.segments.iter().map(|(_, rows)| *rows as u64).sum());
+        }
+        Ok(column)
     }
 
     /// Takes `bytes`, letting go of what was not used for longest and is not in use now. What went is pushed to `gone`,

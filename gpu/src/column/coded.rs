@@ -81,7 +81,7 @@ impl Keys {
             Type::U16 => self.values.typed_data::<u16>().iter().enumerate().for_each(|(row, key)| mark(row, usize::from(*key))),
             _ => self.values.typed_data::<u32>()[..self.rows].iter().enumerate().for_each(|(row, key)| mark(row, *key as usize)),
         }
-        encoder.entries(&self.entries, &used)
+        encoder.entries(&self.entries, &used, self.rows)
     }
 }
 

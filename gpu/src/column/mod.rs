@@ -23,7 +23,7 @@ use arrow::buffer::Buffer;
 use crate::program::{Type, ValueType};
 
 pub use decode::Decode;
-pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Words};
+pub use dictionary::{DICTIONARY_LIMIT, Dictionary, Sorted, Words};
 pub use encode::{Broken, Prepared, recode, spell};
 pub use encoding::{Encoding, Facts, Present, Summary};
 pub(crate) use hash::hash_of_long;

@@ -7,6 +7,7 @@
 //! writes the rest through a pointer.
 
 pub mod date;
+pub mod histogram;
 pub mod integer;
 pub mod math;
 pub mod member;
@@ -17,6 +18,7 @@ pub mod select;
 pub mod split;
 pub mod string;
 pub mod text_select;
+pub mod text_table;
 pub mod totals;
 
 use crate::program::{Arithmetic, DatePart, Math, MathPair, Type};

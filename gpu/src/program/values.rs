@@ -91,15 +91,30 @@ impl Table {
         Self { ty: TableType { element: Type::Bool, nullable: false }, len, values: padded(bytes), bytes: None, validity: None }
     }
 
+    /// A table of numbers of 32 bits: codes, ranks.
+    pub fn words(words: &[u32]) -> Self {
+        let bytes = laid_out(words.iter().map(|word| word.to_le_bytes()), words.len());
+        let ty = TableType { element: Type::U32, nullable: false };
+        Self { ty, len: words.len(), values: padded(bytes), bytes: None, validity: None }
+    }
+
     /// A table of integers of type `element`, each truncated to its width; `None` is NULL.
     pub fn integers(element: Type, nullable: bool, values: impl ExactSizeIterator<Item = Option<i128>>) -> Self {
         let len = values.len();
-        let mut bytes = Vec::with_capacity(len * element.bytes());
-        let mut validity = vec![0u8; len.div_ceil(8)];
-        for (at, value) in values.enumerate() {
-            bytes.extend_from_slice(&value.unwrap_or(0).to_le_bytes()[..element.bytes()]);
-            validity[at / 8] |= u8::from(value.is_some()) << (at % 8);
-        }
+        let mut validity = vec![0u8; if nullable { len.div_ceil(8) } else { 0 }];
+        let numbers = values.enumerate().map(|(at, value)| {
+            if nullable {
+                validity[at / 8] |= u8::from(value.is_some()) << (at % 8);
+            }
+            value.unwrap_or(0)
+        });
+        let bytes = match element.bytes() {
+            1 => numbers.map(|number| number as u8).collect(),
+            2 => laid_out(numbers.map(|number| (number as u16).to_le_bytes()), len),
+            4 => laid_out(numbers.map(|number| (number as u32).to_le_bytes()), len),
+            8 => laid_out(numbers.map(|number| (number as u64).to_le_bytes()), len),
+            _sixteen => laid_out(numbers.map(i128::to_le_bytes), len),
+        };
         let validity = nullable.then(|| padded(validity));
         Self { ty: TableType { element, nullable }, len, values: padded(bytes), bytes: None, validity }
     }
@@ -185,6 +200,13 @@ fn are_offsets(values: &Buffer, len: usize, bytes: usize) -> bool {
     let mut before = 0;
     offsets.all(|offset| std::mem::replace(&mut before, offset) <= offset)
         && usize::try_from(before).is_ok_and(|end| end <= bytes)
+}
+
+/// So many elements one after another, with room behind them.
+fn laid_out<const BYTES: usize>(elements: impl Iterator<Item = [u8; BYTES]>, count: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity((count * BYTES + 1).next_multiple_of(64));
+    elements.for_each(|element| bytes.extend_from_slice(&element));
+    bytes
 }
 
 /// The bytes with zeros behind them, so that a vector load at any element stays inside.

@@ -101,13 +101,15 @@ pub struct Context {
     pub entries: *mut u8,
     /// How many of them are taken; how many rows may be marked.
     pub taken: u64,
-    /// A hash table's places less one.
-    pub mask: u64,
+    /// Where a hash table ends: its bytes.
+    pub end: u64,
     /// What a hash is shifted down by to become a place.
     pub shift: u64,
+    /// Bytes of a place; or 1, where the number of the place itself is wanted.
+    pub step: u64,
     /// The packed keys of the block's rows.
     pub words: *mut u64,
-    /// The places where the block's rows belong.
+    /// The places where the block's rows belong, in bytes from the first.
     pub homes: *mut u64,
     /// A top-k's worst row so far, its first two words: what is greater cannot be among the first.
     pub threshold: [u64; 2],

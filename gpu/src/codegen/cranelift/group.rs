@@ -1,7 +1,8 @@
 //! Group sinks: one state, a state for each combination of keys, a hash table.
 //!
 //! A hash table takes a block in two loops. The first packs every row's keys into words and finds the place where they
-//! belong, so that the worker can fetch the places from memory; the second looks there, and folds.
+//! belong, so that the worker can fetch the places from memory; the second looks there, and folds. The worker may choose other
+//! places in between, new ones: then each row becomes an entry of its own.
 
 use std::mem::offset_of;
 
@@ -160,6 +161,7 @@ pub(super) fn write_homes(mut this: Loop<'_, '_>, keys: &KeyLayout, config: isa:
     let words_at = this.field(offset_of!(Context, words), types::I64);
     let homes_at = this.field(offset_of!(Context, homes), types::I64);
     let shift = this.field(offset_of!(Context, shift), types::I64);
+    let step = this.field(offset_of!(Context, step), types::I64);
     this.begin();
     let words = this.pack(keys);
     let place = this.place();
@@ -180,6 +182,7 @@ pub(super) fn write_homes(mut this: Loop<'_, '_>, keys: &KeyLayout, config: isa:
     let hash = hash.unwrap_or(place);
     let hash = this.b.ins().imul_imm_s(hash, MIX[1] as i64);
     let home = this.b.ins().ushr(hash, shift);
+    let home = this.b.ins().imul(home, step);
     let at = this.element(homes_at, place, 8);
     this.b.ins().store(plain(), home, at, 0);
     this.end();
@@ -192,7 +195,7 @@ pub(super) fn write_hash(mut this: Loop<'_, '_>, keys: &KeyLayout, layout: &Stat
     let words_at = this.field(offset_of!(Context, words), types::I64);
     let homes_at = this.field(offset_of!(Context, homes), types::I64);
     let entries = this.field(offset_of!(Context, entries), types::I64);
-    let mask = this.field(offset_of!(Context, mask), types::I64);
+    let end = this.field(offset_of!(Context, end), types::I64);
     let stride = keys.words * 8 + layout.size;
     this.begin();
     let place = this.place();
@@ -202,17 +205,17 @@ pub(super) fn write_hash(mut this: Loop<'_, '_>, keys: &KeyLayout, layout: &Stat
     let home = this.b.ins().load(types::I64, plain(), at, 0);
     let (probe, other, insert, collide, found) =
         (this.b.create_block(), this.b.create_block(), this.b.create_block(), this.b.create_block(), this.b.create_block());
-    let index = this.b.append_block_param(probe, types::I64);
+    let offset = this.b.append_block_param(probe, types::I64);
     this.b.ins().jump(probe, &[home.into()]);
     this.b.switch_to_block(probe);
-    let entry = this.element(entries, index, stride);
+    let entry = this.b.ins().iadd(entries, offset);
     let mut same: Option<Value> = None;
     for (number, word) in words.iter().enumerate().filter(|(at, _)| !keys.addresses.contains(at)) {
         let there = this.b.ins().load(types::I64, plain(), entry, number as i32 * 8);
         let equal = this.b.ins().icmp(IntCC::Equal, there, *word);
         same = this.both(same, Some(equal));
     }
-    let same = same.unwrap_or(index);
+    let same = same.unwrap_or(offset);
     let mut holds = this.b.create_block();
     this.b.ins().brif(same, if keys.addresses.is_empty() { found } else { holds }, &[], other, &[]);
     // Long texts whose hashes and lengths are the same are most likely the same.
@@ -233,8 +236,10 @@ pub(super) fn write_hash(mut this: Loop<'_, '_>, keys: &KeyLayout, layout: &Stat
     this.b.ins().brif(first, collide, &[], insert, &[]);
 
     this.b.switch_to_block(collide);
-    let next = this.b.ins().iadd_imm_s(index, 1);
-    let next = this.b.ins().band(next, mask);
+    let next = this.b.ins().iadd_imm_s(offset, stride as i64);
+    let past = this.b.ins().icmp(IntCC::Equal, next, end);
+    let first = this.b.ins().iconst(types::I64, 0);
+    let next = this.b.ins().select(past, first, next);
     this.b.ins().jump(probe, &[next.into()]);
 
     this.b.switch_to_block(insert);

@@ -20,6 +20,7 @@ mod number;
 mod rows;
 mod scalar;
 mod statement;
+pub mod stepwise;
 pub mod string;
 pub mod warm_up;
 
@@ -27,13 +28,14 @@ use context::RowLoop;
 use layout::{KeyLayout, RowLayout, Seen, Slot, SlotOp, StateLayout};
 use mask::Test;
 use module::{Builder, Functions};
+use stepwise::Stepwise;
 use string::TextTest;
 
 use self::function::{Loop, Scope};
 use crate::codegen::analysis::Facts;
 use crate::error::{Error, Result};
-use crate::primitive::split;
 use crate::primitive::totals::Width;
+use crate::primitive::{histogram, split};
 use crate::program::statement::depths;
 use crate::program::{Expr, ExprId, IndexId, Key, Pipeline, Sink, Strategy, TableId, Type, ValueType};
 
@@ -129,6 +131,8 @@ pub enum SinkCode {
         split: Option<RowLoop>,
         /// Where there are few groups: what vector instructions add to every slot of the state, for all rows of a block at once.
         totals: Option<Vec<Total>>,
+        /// Where rows alone are counted: how vector instructions number them by group.
+        counted: Option<Vec<Counted>>,
         /// The loop that numbers rows by group; `None` where all keys are digits, which need no loop.
         number: Option<RowLoop>,
         /// The state.
@@ -363,6 +367,7 @@ enum Plan<'a> {
         lanes: usize,
         few: bool,
         totals: Option<Vec<Total>>,
+        counted: Option<Vec<Counted>>,
         computed: bool,
     },
     Hash(KeyLayout, StateLayout),
@@ -418,9 +423,14 @@ impl<'a> Plan<'a> {
                     let totals = (groups <= split::GROUPS as u64)
                         .then(|| state.slots.iter().map(|slot| Total::of(pipeline, facts, slot)).collect::<Option<_>>())
                         .flatten();
+                    let only_rows = matches!(&state.slots[..], [slot] if slot.op == SlotOp::Rows && slot.filter.is_none());
+                    let few_numbers = keys.iter().all(|(_, _, count)| *count <= histogram::NUMBERS);
+                    let counted = (only_rows && state.size == 8 && few_numbers && groups <= u32::MAX.into())
+                        .then(|| keys.iter().map(|(key, ty, _)| Counted::of(pipeline, facts, key, *ty)).collect::<Option<_>>())
+                        .flatten();
                     let computed = keys.iter().any(|(key, ty, _)| Digits::of(pipeline, key, *ty).is_none());
                     let lanes = if groups * state.size as u64 <= LANE_BYTES { LANES } else { 1 };
-                    Self::Dense { keys, state, groups: groups as usize, lanes, few, totals, computed }
+                    Self::Dense { keys, state, groups: groups as usize, lanes, few, totals, counted, computed }
                 }
                 Strategy::Hash => {
                     let state = StateLayout::of(aggregates, facts, false, true);
@@ -499,13 +509,38 @@ impl<'a> Plan<'a> {
             Self::Bitmap => SinkCode::Bitmap,
             Self::Mark(_) => SinkCode::Mark { write: loops[0] },
             Self::Single(state) => SinkCode::Single { fold: loops[0], state },
-            Self::Dense { keys, state, groups, lanes, few, totals, computed } => {
+            Self::Dense { keys, state, groups, lanes, few, totals, counted, computed } => {
                 let split = few.then(|| loops[1]);
                 let number = if computed { loops.get(1 + usize::from(few)).copied() } else { None };
-                SinkCode::Dense { fold: loops[0], split, totals, number, state, keys, groups, lanes }
+                SinkCode::Dense { fold: loops[0], split, totals, counted, number, state, keys, groups, lanes }
             }
             Self::Hash(keys, state) => SinkCode::Hash { homes: loops[0], fold: loops[1], keys, state },
             Self::TopK(row, limit, near) => SinkCode::TopK { write: loops[0], row, limit, near },
+        }
+    }
+}
+
+/// A key by which rows are counted without compiled code.
+#[derive(Debug, Clone)]
+pub enum Counted {
+    /// A column of integers.
+    Column {
+        /// Which.
+        column: u32,
+        /// Its type.
+        ty: ValueType,
+    },
+    /// What follows from one.
+    Steps(Stepwise),
+}
+
+impl Counted {
+    fn of(pipeline: &Pipeline, facts: &Facts, key: &Key, ty: ValueType) -> Option<Self> {
+        match pipeline.expr(key.expr) {
+            Expr::Column(column) if !ty.ty.is_float() && ty.ty.bits() <= 64 && ty.ty != Type::Text => {
+                Some(Self::Column { column: column.0, ty })
+            }
+            _ => Stepwise::of(pipeline, facts, key).map(Self::Steps),
         }
     }
 }

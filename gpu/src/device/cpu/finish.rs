@@ -11,6 +11,7 @@ use super::hash_table::{EntryLayout, Folder, HashTable, PART_BITS, Spilled};
 use super::memory::Memory;
 use super::output::{Writer, Written, pack};
 use super::pool::Pool;
+use super::scatter::Scatter;
 use super::state::{States, column_type, export, is_occupied, merge};
 use super::top_k::TopRows;
 use super::worker::{Kept, Segment, State, Worker};
@@ -348,13 +349,18 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, first: Option<First>, poo
         .collect();
     pool.each(&mut tables, |table| table.spill(layout))?;
     let runs: Vec<&Spilled> = tables.iter().flat_map(|table| &table.runs).collect();
-    let total: usize = runs.iter().map(|run| run.len()).sum();
+    let scatters: Vec<&Scatter> = tables.iter().map(|table| &table.scatter).filter(|scatter| scatter.len() > 0).collect();
+    let total = runs.iter().map(|run| run.len()).chain(scatters.iter().map(|scatter| scatter.len())).sum::<usize>();
     let bits = (total / RANGE).max(1).next_power_of_two().trailing_zeros().min(PART_BITS);
     let parts = 1usize << bits;
     let ranges = |part: usize| part << (PART_BITS - bits)..(part + 1) << (PART_BITS - bits);
     let (stride, words) = (layout.stride(), layout.keys.words * 8);
     let mut list = None;
-    let states: Vec<Part> = if let ([run], None) = (&runs[..], &sieve) {
+    let entries = |part: usize| -> Vec<(*mut u8, usize)> {
+        let runs = runs.iter().map(|run| run.entries(layout, ranges(part)));
+        runs.chain(scatters.iter().flat_map(|scatter| scatter.entries(layout, ranges(part)))).collect()
+    };
+    let states: Vec<Part> = if let ([run], [], None) = (&runs[..], &scatters[..], &sieve) {
         // One run has every key once.
         let of = |part| run.entries(layout, ranges(part));
         let strided = |(entries, count): (*mut u8, usize)| Part(States::strided(entries.wrapping_add(words), stride, count));
@@ -365,13 +371,13 @@ fn hashed(layout: EntryLayout<'_>, states: Vec<State>, first: Option<First>, poo
         let mut begin = 0;
         for part in 0..parts {
             begins.push(begin);
-            begin += runs.iter().map(|run| run.entries(layout, ranges(part)).1).sum::<usize>();
+            begin += entries(part).iter().map(|(_, count)| count).sum::<usize>();
         }
         let memory = &*memory;
         let begin = |part: usize| memory.address().cast::<*const u8>().wrapping_add(begins[part]);
         let counts: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
         pool.parts(threads, parts, |(folder, best): &mut (Folder, BinaryHeap<Reverse<i64>>), part| {
-            let entries: Vec<_> = runs.iter().map(|run| run.entries(layout, ranges(part))).collect();
+            let entries = entries(part);
             // SAFETY: a part's entries and its piece of the list are nobody else's.
             let left = unsafe {
                 let left = folder.fold(layout, &entries, bits, begin(part))?;

@@ -4,10 +4,14 @@
 //! upper bits of the hash, so the table lies in the order of its hashes. When it has grown to [`LARGEST`] and is full,
 //! its entries are moved to a [`Spilled`] run, which keeps that order; the same key may be in many runs. At the end the runs
 //! of all workers are folded together range by range of hashes, each range small enough for a cache again.
+//!
+//! Where a table filled up with keys that had hardly come twice, the next rows are not looked for: each becomes an entry of its
+//! own ([`Scatter`]). After some time a table is tried again.
 
 use std::ops::Range;
 
 use super::memory::Memory;
+use super::scatter::{ENTRY, Scatter};
 use super::state::merge;
 use crate::codegen::cranelift::group::MIX;
 use crate::codegen::cranelift::layout::{KeyLayout, StateLayout};
@@ -38,7 +42,11 @@ const FIRST_BITS: u32 = 13;
 /// Places at first, of any entries.
 const LEAST_BITS: u32 = 11;
 /// Ranges of hashes that a run knows.
-pub(super) const PART_BITS: u32 = 8;
+pub(super) const PART_BITS: u32 = 9;
+/// Rows for each key of a full table, at least, for which looking for it is worth it.
+const REPEATED: u64 = 2;
+/// Rows that are scattered for each row of a table that did not help.
+const SCATTERED: u64 = 16;
 
 /// One worker's table.
 #[derive(Debug)]
@@ -47,6 +55,12 @@ pub(super) struct HashTable {
     pub(super) bits: u32,
     pub(super) taken: u64,
     pub(super) runs: Vec<Spilled>,
+    /// Entries that are not in it.
+    pub(super) scatter: Scatter,
+    /// Rows that it was asked for since it was empty.
+    rows: u64,
+    /// Rows that are still to be scattered.
+    scattering: u64,
 }
 
 /// Entries without gaps, in the order of their ranges.
@@ -76,7 +90,8 @@ impl HashTable {
         while bits > LEAST_BITS && layout.stride() << bits > LARGEST / 4 {
             bits -= 1;
         }
-        Ok(Self { memory: Memory::zeros(layout.stride() << bits)?, bits, taken: 0, runs: vec![] })
+        let memory = Memory::zeros(layout.stride() << bits)?;
+        Ok(Self { memory, bits, taken: 0, runs: vec![], scatter: Scatter::default(), rows: 0, scattering: 0 })
     }
 
     pub(super) fn entries(&self) -> *mut u8 {
@@ -87,12 +102,39 @@ impl HashTable {
         self.memory.bytes()
     }
 
-    pub(super) fn mask(&self) -> u64 {
+    fn mask(&self) -> u64 {
         (1 << self.bits) - 1
     }
 
-    /// Makes room for so many keys more: half of the places are the most that are taken.
+    /// Where the next block's rows belong: what their hashes are shifted down by, and what a place is to be multiplied with.
+    pub(super) fn homes(&self, layout: EntryLayout<'_>) -> (u64, u64) {
+        match self.scatters() {
+            true => (u64::from(64 - PART_BITS), 1),
+            false => (u64::from(64 - self.bits), layout.stride() as u64),
+        }
+    }
+
+    /// Whether the next block's rows become entries of their own.
+    pub(super) fn scatters(&self) -> bool {
+        self.scattering > 0
+    }
+
+    /// Makes places for rows that are scattered, in place of the numbers of their parts.
+    pub(super) fn scatter(&mut self, layout: EntryLayout<'_>, homes: &mut [u64]) -> Result<()> {
+        self.scattering = self.scattering.saturating_sub(homes.len() as u64);
+        self.scatter.place(layout, 1 << PART_BITS, homes)
+    }
+
+    /// Makes room for so many rows, of which each may bring a key: half of the places are the most that are taken.
     pub(super) fn reserve(&mut self, layout: EntryLayout<'_>, more: u64) -> Result<()> {
+        if self.scatters() {
+            return Ok(());
+        }
+        self.rows += more;
+        self.make_room(layout, more)
+    }
+
+    fn make_room(&mut self, layout: EntryLayout<'_>, more: u64) -> Result<()> {
         let full = |bits: u32, taken: u64| (taken + more) * 2 > 1 << bits;
         if !full(self.bits, self.taken) {
             return Ok(());
@@ -107,10 +149,17 @@ impl HashTable {
         if layout.stride() << generous <= most {
             bits = generous;
         } else if layout.stride() << bits > most && self.taken > 0 {
+            let in_vain = self.rows < REPEATED * self.taken && layout.stride() <= ENTRY;
             self.spill(layout)?;
             // SAFETY: the table's own bytes.
             unsafe { std::ptr::write_bytes(self.memory.address(), 0, self.memory.bytes()) };
-            return self.reserve(layout, more);
+            let rows = std::mem::replace(&mut self.rows, more);
+            if in_vain {
+                self.scattering = rows * SCATTERED;
+                self.rows = 0;
+                return Ok(());
+            }
+            return self.make_room(layout, more);
         }
         self.grow(layout, bits)
     }
@@ -208,6 +257,9 @@ pub(super) struct Folder {
     slots: Vec<u64>,
 }
 
+/// Slots of a folder's table at first.
+const SLOTS: usize = 1 << 10;
+
 impl Folder {
     /// Folds runs of entries whose hashes share their first `above` bits: each given as its first entry, and how many.
     /// Writes those that are left to `list`, and says how many they are.
@@ -222,15 +274,19 @@ impl Folder {
         above: u32,
         list: *mut *const u8,
     ) -> Result<usize> {
-        let most: usize = runs.iter().map(|(_, count)| count).sum();
-        let bits = (usize::BITS - (most * 2).leading_zeros()).max(6);
-        let mask = (1usize << bits) - 1;
         self.slots.clear();
-        self.slots.resize(mask + 1, 0);
+        self.slots.resize(SLOTS, 0);
         let (stride, words) = (layout.stride(), layout.keys.words * 8);
         let mut left = 0usize;
         for (from, count) in runs {
             for at in 0..*count {
+                // As many keys as entries there need not be: the table grows with them.
+                if left * 2 >= self.slots.len() {
+                    // SAFETY: the list has so many entries.
+                    unsafe { self.grow(layout, above, std::slice::from_raw_parts(list, left)) };
+                }
+                let mask = self.slots.len() - 1;
+                let bits = self.slots.len().trailing_zeros();
                 // SAFETY: as this function's own; a slot's number is one of the list.
                 unsafe {
                     let entry = from.add(at * stride);
@@ -258,6 +314,27 @@ impl Folder {
             }
         }
         Ok(left)
+    }
+
+    /// Four times as many slots, for the entries so far.
+    ///
+    /// # Safety
+    ///
+    /// Entries of the layout lie at the addresses.
+    unsafe fn grow(&mut self, layout: EntryLayout<'_>, above: u32, list: &[*const u8]) {
+        let bits = self.slots.len().trailing_zeros() + 2;
+        let mask = (1usize << bits) - 1;
+        self.slots.clear();
+        self.slots.resize(mask + 1, 0);
+        for (at, entry) in list.iter().enumerate() {
+            // SAFETY: as this function's own.
+            let hash = unsafe { hash(layout.keys, *entry) };
+            let mut slot = ((hash << above) >> (64 - bits)) as usize;
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            self.slots[slot] = hash << 32 | (at as u64 + 1);
+        }
     }
 }
 

@@ -11,6 +11,18 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 
+/// Asks for the memory at an address, any at all.
+#[inline(always)]
+pub(crate) fn fetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: fetching changes nothing, and an address that is nowhere is passed over.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Zeros at first. The address is a multiple of 64.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -22,6 +34,8 @@ pub(crate) struct Memory {
 /// Where a block comes from, and goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// Nowhere.
+    None,
     /// The allocator.
     Allocated,
     /// The blocks of its size that come again.
@@ -104,6 +118,11 @@ impl Memory {
         Ok(Self { address, bytes, kind: Kind::Allocated })
     }
 
+    /// No bytes.
+    pub(crate) fn none() -> Self {
+        Self { address: NonNull::dangling(), bytes: 0, kind: Kind::None }
+    }
+
     /// The same, for what is looked at before it is written, nearly all of it: its pages are there from the start.
     pub(crate) fn touched(bytes: usize) -> Result<Self> {
         let memory = Self::zeros(bytes)?;
@@ -138,6 +157,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         match self.kind {
+            Kind::None => {}
             Kind::Mapped => unmap(self.address, self.bytes),
             Kind::Recycled => recycle(self.address, self.bytes),
             // SAFETY: it was allocated with this layout, which was valid then.

@@ -7,6 +7,7 @@ mod kernel;
 pub(crate) mod memory;
 mod output;
 pub(crate) mod pool;
+mod scatter;
 mod state;
 mod test;
 mod top_k;

@@ -1,10 +1,12 @@
 //! One thread's part of a run: blocks of rows through the compiled loops, into a state of its own.
 
+mod histogram;
 mod split;
 
+use self::histogram::Histogram;
 use self::split::{Lists, totals_are_there};
 use super::hash_table::{EntryLayout, HashTable};
-use super::memory::Memory;
+use super::memory::{Memory, fetch};
 use super::test::{Asked, Bound};
 use super::top_k::TopRows;
 use crate::codegen::cranelift::context::{ColumnView, Context, IndexView, Resume, RowLoop, TableView};
@@ -35,6 +37,8 @@ static NO_NULLS: [u64; WORDS + 1] = [u64::MAX; WORDS + 1];
 
 /// Rows of a group in a block, on average, from which on it pays to split the block.
 const SPLIT_FROM: usize = 8;
+/// One row of so many, at least, is counted for all of a block to be numbered.
+const COUNTED_FROM: usize = 4;
 /// How far ahead columns are asked for, in rows: what memory takes to answer. The processor's own guesses are
 /// disturbed by the many columns, a little of each at a time.
 const AHEAD: usize = 2 * BLOCK;
@@ -83,6 +87,8 @@ pub(super) struct Worker {
     small: Vec<bool>,
     /// Whether enough rows of the last block reached the sink for it to read nearly everything.
     reads_all: bool,
+    /// Whether the chunk's rows are counted by their numbers.
+    counts: bool,
     pub(super) state: State,
 }
 
@@ -155,6 +161,7 @@ pub(super) enum State {
     States {
         memory: Memory,
         split: Option<Lists>,
+        histogram: Option<Histogram>,
     },
     Hash {
         table: HashTable,
@@ -205,13 +212,14 @@ impl Worker {
             },
             SinkCode::Bitmap => State::Bitmap,
             SinkCode::Mark { .. } => State::Mark,
-            SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None },
+            SinkCode::Single { state, .. } => State::States { memory: states(&state.empty, 1)?, split: None, histogram: None },
             SinkCode::Dense { state, groups, lanes, split, totals, .. } => {
                 let by_totals = totals.is_some() && totals_are_there();
                 let lists = || Lists::new(if by_totals { 0 } else { *groups });
                 State::States {
                     memory: states(&state.empty, *groups * *lanes)?,
                     split: (by_totals || split.is_some()).then(lists),
+                    histogram: if by_totals { None } else { Histogram::of(shared) },
                 }
             }
             SinkCode::Hash { keys, state, .. } => State::Hash {
@@ -236,8 +244,9 @@ impl Worker {
             outputs: null_view(),
             entries: std::ptr::null_mut(),
             taken: 0,
-            mask: 0,
+            end: 0,
             shift: 0,
+            step: 0,
             words: std::ptr::null_mut(),
             homes: std::ptr::null_mut(),
             threshold: [u64::MAX; 2],
@@ -263,7 +272,7 @@ impl Worker {
         let far = Scratch::new(most_far.max().unwrap_or(0), most);
         let kept = Scratch::new(code.kept, BLOCK);
         let small = vec![false; tested.len()];
-        Ok(Self { context, views, levels, kept, far, tested, small, reads_all: true, state })
+        Ok(Self { context, views, levels, kept, far, tested, small, reads_all: true, counts: false, state })
     }
 
     /// Folds a morsel into the state. `bitmap` has the words of the morsel's rows, for a sink that marks them.
@@ -285,6 +294,9 @@ impl Worker {
             return Ok(());
         }
         let kept_before = self.kept_rows();
+        if let State::States { histogram: Some(histogram), .. } = &self.state {
+            self.counts = histogram.numbers(chunk);
+        }
         let end = morsel.begin + morsel.rows;
         let mut begin = morsel.begin;
         while begin < end {
@@ -396,6 +408,8 @@ impl Worker {
         }
         let splits = match (&code.sink, &self.state) {
             (SinkCode::Dense { groups, .. }, State::States { split: Some(_), .. }) => count >= groups * SPLIT_FROM,
+            // All rows of a block are numbered.
+            (_, State::States { histogram: Some(_), .. }) => self.counts && count * COUNTED_FROM >= rows,
             _other => false,
         };
         for chain in &code.chains {
@@ -618,6 +632,7 @@ impl Worker {
                 let mask = unsafe { self.number(way, *number, mask, list, count)? };
                 self.totals(way, &mask, totals);
             }
+            SinkCode::Dense { .. } if splits && self.counts && self.histogram(way, mask) => {}
             SinkCode::Dense { fold, split, number, state, groups, lanes, .. } => {
                 let State::States { memory, .. } = &self.state else { return Ok(()) };
                 let states = memory.address();
@@ -642,32 +657,36 @@ impl Worker {
                 let layout = EntryLayout { keys, state };
                 if let State::Hash { table, words, homes } = &mut self.state {
                     table.reserve(layout, count as u64)?;
-                    self.context.entries = table.entries();
+                    (self.context.shift, self.context.step) = table.homes(layout);
+                    self.context.entries = if table.scatters() { std::ptr::null_mut() } else { table.entries() };
                     self.context.taken = table.taken;
-                    self.context.mask = table.mask();
-                    self.context.shift = u64::from(64 - table.bits);
+                    self.context.end = table.bytes() as u64;
                     self.context.words = words.as_mut_ptr();
                     self.context.homes = homes.as_mut_ptr();
                 }
                 self.call(*homes, list, count, std::ptr::null_mut())?;
-                if let State::Hash { table, homes, .. } = &self.state
-                    && table.bytes() > NEAR
-                {
-                    let stride = layout.stride();
-                    for home in &homes[..count] {
-                        fetch(table.entries().wrapping_add(*home as usize * stride));
-                    }
-                    // The texts that keys lead to lie elsewhere again.
-                    for address in &keys.addresses {
-                        for home in &homes[..count] {
-                            let entry = table.entries().wrapping_add(*home as usize * stride);
-                            // SAFETY: the place is of the table, whose entries begin with their keys' words.
-                            fetch(unsafe { entry.cast::<*const u8>().add(*address).read() });
+                let mut scattered = false;
+                if let State::Hash { table, homes, .. } = &mut self.state {
+                    let homes = &mut homes[..count];
+                    scattered = table.scatters();
+                    if scattered {
+                        table.scatter(layout, homes)?;
+                    } else if table.bytes() > NEAR {
+                        homes.iter().for_each(|home| fetch(table.entries().wrapping_add(*home as usize)));
+                        // The texts that keys lead to lie elsewhere again.
+                        for address in &keys.addresses {
+                            for home in homes.iter() {
+                                let entry = table.entries().wrapping_add(*home as usize);
+                                // SAFETY: the place is of the table, whose entries begin with their keys' words.
+                                fetch(unsafe { entry.cast::<*const u8>().add(*address).read() });
+                            }
                         }
                     }
                 }
                 let folded = self.call(*fold, list, count, std::ptr::null_mut());
-                if let State::Hash { table, .. } = &mut self.state {
+                if let State::Hash { table, .. } = &mut self.state
+                    && !scattered
+                {
                     table.taken = self.context.taken;
                 }
                 folded?;
@@ -729,16 +748,4 @@ unsafe fn marked(list: *const u16, count: usize) -> Mask {
         mask[row / 64] |= 1 << (row % 64);
     }
     mask
-}
-
-/// Asks for the memory at an address, any at all.
-#[inline(always)]
-fn fetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: fetching changes nothing, and an address that is nowhere is passed over.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

@@ -136,7 +136,7 @@ impl Worker {
         #[cfg(target_arch = "x86_64")]
         {
             let SinkCode::Dense { state, groups, lanes, .. } = &way.shared.code.sink else { return };
-            let State::States { memory, split: Some(lists) } = &self.state else { return };
+            let State::States { memory, split: Some(lists), .. } = &self.state else { return };
             let numbers = lists.numbers.as_ptr();
             let mut counts = [0u64; GROUPS];
             let add = |group: usize, offset: usize, more: u64| {
