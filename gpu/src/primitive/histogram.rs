@@ -94,7 +94,7 @@ impl Reciprocal {
     }
 
     fn quotient(self, number: u32) -> u32 {
-        (u64::from(number) * u64::from(self.factor) >> self.shift) as u32
+        ((u64::from(number) * u64::from(self.factor)) >> self.shift) as u32
     }
 }
 

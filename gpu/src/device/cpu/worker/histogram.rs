@@ -14,8 +14,17 @@ use crate::program::{Type, ValueType};
 pub(in crate::device::cpu) struct Histogram {
     numbers: Vec<u32>,
     digits: Vec<Digit>,
-    /// The column of each digit, whether it can be NULL, and what its values must lie in.
-    columns: Vec<(u32, bool, Option<(i64, i64)>)>,
+    /// Where each digit comes from.
+    sources: Vec<Source>,
+}
+
+/// A column that a digit is made of.
+#[derive(Debug)]
+struct Source {
+    column: u32,
+    nullable: bool,
+    /// What its values must lie in.
+    of: Option<(i64, i64)>,
 }
 
 /// Steps that are looked for at most: each takes some thirty values to be computed, for each worker.
@@ -77,7 +86,7 @@ impl Histogram {
     /// How the keys of a run are counted; `None` where it must be otherwise.
     pub(super) fn of(shared: &Shared<'_>) -> Option<Self> {
         let SinkCode::Dense { counted: Some(counted), keys, .. } = &shared.code.sink else { return None };
-        let (mut digits, mut columns) = (vec![], vec![]);
+        let (mut digits, mut sources) = (vec![], vec![]);
         for (counted, (key, _, count)) in counted.iter().zip(keys) {
             let (by, column, nullable, of) = match counted {
                 Counted::Column { column, ty: ValueType { ty, nullable } } => {
@@ -98,14 +107,14 @@ impl Histogram {
             };
             let nowhere = std::ptr::null();
             digits.push(Digit { by, count: u32::try_from(*count).ok()?, values: nowhere, validity: nowhere });
-            columns.push((column, nullable, of));
+            sources.push(Source { column, nullable, of });
         }
-        Some(Self { numbers: vec![0; BLOCK], digits, columns })
+        Some(Self { numbers: vec![0; BLOCK], digits, sources })
     }
 
     /// Whether all values of a chunk have numbers.
     pub(super) fn numbers(&self, chunk: &Chunk) -> bool {
-        self.columns.iter().all(|(column, _, of)| {
+        self.sources.iter().all(|Source { column, of, .. }| {
             let range = chunk.columns[*column as usize].range;
             of.is_none_or(|of| range.is_some_and(|range| i128::from(of.0) <= range.0 && range.1 <= i128::from(of.1)))
         })
@@ -117,7 +126,7 @@ impl Worker {
     pub(super) fn histogram(&mut self, way: Way<'_>, mask: Option<&Mask>) -> bool {
         let SinkCode::Dense { groups, lanes, .. } = &way.shared.code.sink else { return false };
         let State::States { memory, histogram: Some(histogram), .. } = &mut self.state else { return false };
-        for (digit, (column, nullable, _)) in histogram.digits.iter_mut().zip(&histogram.columns) {
+        for (digit, Source { column, nullable, .. }) in histogram.digits.iter_mut().zip(&histogram.sources) {
             let view = self.views[*column as usize];
             digit.values = view.values;
             digit.validity = if *nullable { view.validity } else { std::ptr::null() };
