@@ -51,6 +51,8 @@ pub enum By {
         /// A number for each value of that width.
         numbers: Vec<u16>,
     },
+    /// The same of a byte, where each number is one too: vector instructions look it up.
+    Bytes(Box<[u8; 256]>),
     /// The number of each value of four bytes from `base` on; those beyond either end have the first's and the last's.
     Range {
         /// Whether they have a sign.
@@ -126,15 +128,25 @@ pub unsafe fn number(digits: &[Digit], rows: usize, groups: usize, out: *mut u32
     out[..rows].iter_mut().for_each(|number| *number = (*number).min(last));
 }
 
+impl By {
+    /// The number of each value of that width, one or two bytes.
+    pub fn table(width: Width, numbers: Vec<u16>) -> Self {
+        let bytes = || numbers.iter().map(|number| u8::try_from(*number).ok()).collect::<Option<Vec<u8>>>();
+        match (width, bytes().and_then(|bytes| Box::<[u8; 256]>::try_from(bytes.into_boxed_slice()).ok())) {
+            (Width::Byte, Some(bytes)) => Self::Bytes(bytes),
+            (width, _) => Self::Table { width, numbers },
+        }
+    }
+}
+
 impl Digit {
     /// Whether vector instructions make its numbers.
     #[cfg(target_arch = "x86_64")]
     fn is_in_vectors(&self) -> bool {
         match &self.by {
             By::Itself { width, .. } => matches!(width, Width::Byte | Width::Two | Width::Four),
-            By::Table { width, numbers } => *width == Width::Byte && numbers.iter().all(|number| *number < 256),
-            By::Range { .. } => false,
-            By::Quotient { .. } | By::Steps { .. } => true,
+            By::Table { .. } | By::Range { .. } => false,
+            By::Bytes(_) | By::Quotient { .. } | By::Steps { .. } => true,
         }
     }
 }
@@ -177,6 +189,7 @@ unsafe fn fold(digit: &Digit, rows: usize, out: &mut [u32]) {
             value.wrapping_sub(*low)
         }
         By::Quotient { before, by, low } => by.quotient(four(at).wrapping_add(*before)).wrapping_sub(*low),
+        By::Bytes(numbers) => numbers[usize::from(byte(at))].into(),
         By::Table { width: Width::Byte, numbers } => numbers[usize::from(byte(at))].into(),
         By::Table { numbers, .. } => numbers[usize::from(two(at))].into(),
         By::Range { signed, base, numbers } => {
@@ -205,15 +218,14 @@ unsafe fn fold_avx512(digit: &Digit, rows: usize, out: &mut [u32], first: bool) 
     let values = digit.values;
     // SAFETY: as `number`'s own: only rows that are there are read, and `out` has a whole block.
     unsafe {
-        let mut bytes = [0u8; 256];
-        if let By::Table { numbers, .. } = &digit.by {
-            bytes.iter_mut().zip(numbers).for_each(|(byte, number)| *byte = *number as u8);
-        }
+        let bytes: &[u8; 256] = if let By::Bytes(bytes) = &digit.by { bytes } else { &[0; 256] };
         let part = |at: usize| _mm512_loadu_si512(bytes[at * 64..].as_ptr().cast());
         let table = [part(0), part(1), part(2), part(3)];
         let steps = match &digit.by {
             By::Steps { numbers, .. } => _mm512_loadu_si512(numbers.as_ptr().cast()),
-            By::Itself { .. } | By::Quotient { .. } | By::Table { .. } | By::Range { .. } => _mm512_setzero_si512(),
+            By::Itself { .. } | By::Quotient { .. } | By::Table { .. } | By::Bytes(_) | By::Range { .. } => {
+                _mm512_setzero_si512()
+            }
         };
         for from in (0..rows).step_by(16) {
             let read = u16::MAX >> (16 - (rows - from).min(16));
@@ -238,7 +250,7 @@ unsafe fn fold_avx512(digit: &Digit, rows: usize, out: &mut [u32], first: bool) 
                     let both = _mm512_or_si512(even, _mm512_slli_epi64(odd, 32));
                     _mm512_sub_epi32(both, _mm512_set1_epi32(*low as i32))
                 }
-                By::Table { .. } => {
+                By::Bytes(_) => {
                     let value = _mm512_castsi128_si512(byte());
                     let lower = _mm512_permutex2var_epi8(table[0], value, table[1]);
                     let upper = _mm512_permutex2var_epi8(table[2], value, table[3]);
@@ -258,7 +270,7 @@ unsafe fn fold_avx512(digit: &Digit, rows: usize, out: &mut [u32], first: bool) 
                     }
                     _mm512_permutexvar_epi32(step, steps)
                 }
-                By::Range { .. } => _mm512_setzero_si512(),
+                By::Table { .. } | By::Range { .. } => _mm512_setzero_si512(),
             };
             let to: *mut __m512i = out[from..].as_mut_ptr().cast();
             if first {
@@ -361,7 +373,7 @@ mod tests {
             vec![digit(By::Range { signed: true, base: -(1 << 30), numbers: table.clone() }, 11, four, true)],
             vec![
                 digit(By::Steps { signed: true, bounds: bounds(true), numbers }, 11, four, false),
-                digit(By::Table { width: Width::Byte, numbers: (0..256).map(|at| at / 3).collect() }, 90, byte, false),
+                digit(By::table(Width::Byte, (0..256).map(|at| at / 3).collect()), 90, byte, false),
                 digit(By::Table { width: Width::Byte, numbers: (0..256).map(|at| at * 5).collect() }, 2000, two, false),
                 digit(itself(Width::Two, 9), 100, two, true),
             ],
@@ -394,6 +406,7 @@ mod tests {
                         });
                         ((small[row] + before) / divisor.unwrap()).wrapping_sub(*low)
                     }
+                    By::Bytes(numbers) => numbers[usize::from(of_bytes(digit.values, row))].into(),
                     By::Table { width: Width::Byte, numbers } => numbers[usize::from(of_bytes(digit.values, row))].into(),
                     By::Table { numbers, .. } => numbers[usize::from(twos[row])].into(),
                     By::Range { signed, base, numbers } => {

@@ -1,6 +1,7 @@
 //! A block's rows by the few groups that they belong to: numbers of groups from key columns, and a list for each group.
 
 use super::select::{BLOCK, Level, Mask, SLACK, level};
+use crate::program::Type;
 
 /// The most groups that a block is split into.
 pub const GROUPS: usize = 32;
@@ -39,6 +40,19 @@ pub enum Width {
     Four,
     /// 8 bytes.
     Eight,
+}
+
+impl Width {
+    /// That of a column's values.
+    pub fn of(ty: Type) -> Self {
+        match ty {
+            Type::Bool => Self::Bit,
+            Type::I8 | Type::U8 => Self::Byte,
+            Type::I16 | Type::U16 => Self::Two,
+            Type::I32 | Type::U32 | Type::F32 => Self::Four,
+            Type::I64 | Type::F64 | Type::I128 | Type::Text => Self::Eight,
+        }
+    }
 }
 
 #[inline(always)]

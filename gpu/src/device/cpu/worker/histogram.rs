@@ -32,16 +32,6 @@ const MOST_STEPS: usize = 1 << 12;
 /// Values of four bytes, at most, of which each has a number.
 const RANGE: i64 = 1 << 18;
 
-fn width(ty: Type) -> Width {
-    match ty {
-        Type::Bool => Width::Bit,
-        Type::I8 | Type::U8 => Width::Byte,
-        Type::I16 | Type::U16 => Width::Two,
-        Type::I32 | Type::U32 | Type::F32 => Width::Four,
-        Type::I64 | Type::F64 | Type::I128 | Type::Text => Width::Eight,
-    }
-}
-
 fn is_signed(ty: Type) -> bool {
     matches!(ty, Type::I8 | Type::I16 | Type::I32 | Type::I64)
 }
@@ -50,7 +40,7 @@ fn is_signed(ty: Type) -> bool {
 fn by_steps(steps: Steps, ty: Type) -> Option<By> {
     let signed = is_signed(ty);
     if ty.bits() <= 16 {
-        return Some(By::Table { width: width(ty), numbers: spread(&steps, ty) });
+        return Some(By::table(Width::of(ty), spread(&steps, ty)));
     }
     if steps.numbers.len() <= STEPS {
         let numbers = std::array::from_fn(|at| steps.numbers.get(at).copied().unwrap_or(0).into());
@@ -91,7 +81,7 @@ impl Histogram {
             let (by, column, nullable, of) = match counted {
                 Counted::Column { column, ty: ValueType { ty, nullable } } => {
                     let low = key.domain?.low as u32;
-                    (By::Itself { width: width(*ty), signed: is_signed(*ty), low }, *column, *nullable, None)
+                    (By::Itself { width: Width::of(*ty), signed: is_signed(*ty), low }, *column, *nullable, None)
                 }
                 Counted::Steps(stepwise) if let Some(quotient) = stepwise.quotient(shared.values) => {
                     let Quotient { before, divisor, low } = quotient;

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::primitive::select::{self, BLOCK, Mask, SLACK};
 use crate::primitive::split::{self, Digit, GROUPS, STRIDE, Width};
 use crate::primitive::totals::{self, Summed};
-use crate::program::{Key, Type, ValueType};
+use crate::program::{Key, ValueType};
 
 /// Room for the lists of a split block.
 #[derive(Debug)]
@@ -43,13 +43,7 @@ impl Lists {
             self.digits.push(Digit {
                 values: view.values,
                 validity: if digits.ty.nullable { view.validity } else { std::ptr::null() },
-                width: match digits.ty.ty {
-                    Type::Bool => Width::Bit,
-                    Type::I8 | Type::U8 => Width::Byte,
-                    Type::I16 | Type::U16 => Width::Two,
-                    Type::I32 | Type::U32 | Type::F32 => Width::Four,
-                    Type::I64 | Type::F64 | Type::I128 | Type::Text => Width::Eight,
-                },
+                width: Width::of(digits.ty.ty),
                 low: domain.low as u8,
                 size: domain.size as u8,
                 count: *count as u8,
